@@ -1,0 +1,73 @@
+import type { Bytes, Duration, Instant } from '../base/units.ts';
+import type { CoprocId, DomainId, VcoprocId } from './names.ts';
+import type { CoprocState, DomainState, VcoprocState } from './states.ts';
+
+/**
+ * What happened, as it happened: the run's trace. The live table, the report and the simulated
+ * runtime's tape are all made of these. `at` never decreases within one coprocessor.
+ */
+export type TraceEvent =
+  /** The coprocessor entered `state`; `vcoproc` is whose context it holds or is moving, if any. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'coproc';
+      readonly coproc: CoprocId;
+      readonly state: CoprocState;
+      readonly vcoproc: VcoprocId | null;
+    }
+  | {
+      readonly at: Instant;
+      readonly kind: 'vcoproc';
+      readonly vcoproc: VcoprocId;
+      readonly state: VcoprocState;
+    }
+  | {
+      readonly at: Instant;
+      readonly kind: 'domain';
+      readonly domain: DomainId;
+      readonly state: DomainState;
+      readonly reason: string | null;
+    }
+  /** A world switch ended; `cost` is the time from the first step that stopped the old context to the first of the new. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'switch';
+      readonly coproc: CoprocId;
+      readonly from: VcoprocId | null;
+      readonly to: VcoprocId | null;
+      readonly cost: Duration;
+      readonly saved: Bytes;
+      readonly loaded: Bytes;
+    }
+  /** The running context refused to leave and asked to be asked again. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'denied';
+      readonly coproc: CoprocId;
+      readonly vcoproc: VcoprocId;
+      readonly retryAfter: Duration;
+    }
+  | { readonly at: Instant; readonly kind: 'submit'; readonly vcoproc: VcoprocId; readonly op: number }
+  | {
+      readonly at: Instant;
+      readonly kind: 'complete';
+      readonly vcoproc: VcoprocId;
+      readonly status: 'ok' | 'failed' | 'cancelled';
+      readonly reason: string | null;
+      /** From submit to completion, as the guest saw it. */
+      readonly latency: Duration;
+    }
+  | { readonly at: Instant; readonly kind: 'interrupt'; readonly vcoproc: VcoprocId; readonly number: number }
+  /** A fault with its owner. `reset`: the coprocessor had to be reset for it. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'fault';
+      readonly coproc: CoprocId;
+      readonly vcoproc: VcoprocId | null;
+      readonly what: string;
+      readonly reset: boolean;
+    }
+  | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
+
+/** Where trace events go. Must not throw and must not keep the caller waiting. */
+export type TraceSink = (event: TraceEvent) => void;

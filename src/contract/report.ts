@@ -1,0 +1,100 @@
+import type { Duration } from '../base/units.ts';
+import type { CoprocId, DomainId, VcoprocId } from './names.ts';
+import type { DomainState, VcoprocState } from './states.ts';
+
+/** Median, 99th percentile and largest of a set of durations (nanoseconds); all zero when there were none. */
+export interface Spread {
+  readonly count: number;
+  readonly p50: Duration;
+  readonly p99: Duration;
+  readonly max: Duration;
+}
+
+/** One coprocessor's account: `running + switching + idle + faulted = wall`, exactly. */
+export interface CoprocReport {
+  readonly id: CoprocId;
+  readonly platform: string;
+  readonly scheduler: string;
+  readonly timeslice: Duration;
+  readonly running: Duration;
+  readonly switching: Duration;
+  readonly idle: Duration;
+  readonly faulted: Duration;
+  readonly wall: Duration;
+  readonly switches: number;
+  readonly denials: number;
+  readonly resets: number;
+  readonly switchCost: Spread;
+}
+
+/** `submitted = ok + failed + cancelled` once a run has ended. */
+export interface CommandCounts {
+  readonly submitted: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly cancelled: number;
+}
+
+/** `raised = delivered + pending + dropped`, always. */
+export interface InterruptCounts {
+  readonly raised: number;
+  readonly delivered: number;
+  readonly pending: number;
+  readonly dropped: number;
+}
+
+export interface VcoprocReport {
+  readonly id: VcoprocId;
+  readonly domain: DomainId;
+  readonly coproc: CoprocId;
+  readonly firmware: string;
+  /** SHA-256 of the firmware file, in hexadecimal. */
+  readonly sha256: string;
+  readonly state: VcoprocState;
+  /** Time that it had the coprocessor. */
+  readonly time: Duration;
+  readonly slices: number;
+  /** Time that it kept the coprocessor past the end of its slices. */
+  readonly overrun: Duration;
+  /** From becoming ready to getting the coprocessor. */
+  readonly wait: Spread;
+  readonly commands: CommandCounts;
+  readonly interrupts: InterruptCounts;
+  /** Faults that it was blamed for, newest last. */
+  readonly faults: readonly string[];
+}
+
+export interface ResultReport {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export interface DomainReport {
+  readonly name: DomainId;
+  readonly state: DomainState;
+  /** Why it crashed. */
+  readonly reason: string | null;
+  readonly results: readonly ResultReport[];
+  /** Files it wrote, as paths below the output folder. */
+  readonly files: readonly string[];
+}
+
+/** The whole run in figures: what `covisor run --json` prints. */
+export interface RunReport {
+  readonly schemaVersion: 1;
+  readonly system: string;
+  readonly model: string;
+  readonly runtime: 'threads' | 'simulated';
+  readonly seed: number;
+  readonly wall: Duration;
+  /** Every domain finished, every verdict is ok and every law holds on these figures. */
+  readonly ok: boolean;
+  /** The laws that do not hold, in words; empty in every run that is ok. */
+  readonly violations: readonly string[];
+  readonly coprocs: readonly CoprocReport[];
+  readonly vcoprocs: readonly VcoprocReport[];
+  readonly domains: readonly DomainReport[];
+  /** The run's report page, below the output folder; null when no files are written. */
+  readonly report: string | null;
+}
