@@ -1,0 +1,8 @@
+// The entry of every worker thread: `workerData.entry` is the URL of the module to run.
+// Node 20 refuses a TypeScript entry of a worker ("Unknown file extension"), under every loader; a module
+// imported from JavaScript is fine once tsx is registered. Compiled entries never load tsx.
+import { workerData } from 'node:worker_threads';
+
+const { entry } = workerData;
+if (entry.endsWith('.ts')) (await import('tsx/esm/api')).register();
+await import(entry);
