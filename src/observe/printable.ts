@@ -1,0 +1,7 @@
+/**
+ * `text` made safe for a terminal and for one line: a guest's log, name or reason must not move the
+ * cursor, change colours or forge a second line. Control characters become `?`, line ends a space.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\r\n\t\u2028\u2029]+/g, ' ').replace(/[\p{Cc}\p{Cf}]/gu, '?');
+}
