@@ -1,0 +1,100 @@
+import type { Duration, Instant } from '../base/units.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { Random } from '../base/random.ts';
+import type { FirmwareImage } from './firmware.ts';
+import type { CoprocId } from './names.ts';
+
+/**
+ * The shared memory between the hypervisor and one coprocessor: plain buffers, laid out by
+ * `src/memory/channel.ts`. A new one is made for every start of a coprocessor.
+ */
+export interface ChannelMemory {
+  /** Commands of the hypervisor: a ring it writes. */
+  readonly control: SharedArrayBuffer;
+  /** What the coprocessor has to say, interrupts included: a ring that the coprocessor writes. */
+  readonly events: SharedArrayBuffer;
+  /** Posted register writes of whoever has the window: a ring that the guests write. */
+  readonly posted: SharedArrayBuffer;
+  /** The register window. */
+  readonly window: SharedArrayBuffer;
+  /** Doorbells of both sides. */
+  readonly bells: SharedArrayBuffer;
+}
+
+/** One command queue: two rings of one capacity. */
+export interface QueueMemory {
+  readonly commands: SharedArrayBuffer;
+  readonly completions: SharedArrayBuffer;
+}
+
+/** Everything that a coprocessor needs of one vcoproc. Plain data: it is sent to the coprocessor as it is. */
+export interface ContextSpec {
+  /** Small integer that names the context in the channel. */
+  readonly slot: number;
+  readonly firmware: FirmwareImage;
+  /** The context image: what a switch saves and loads. */
+  readonly image: SharedArrayBuffer;
+  /** The domain's memory. */
+  readonly ram: SharedArrayBuffer;
+  readonly pageTable: SharedArrayBuffer;
+  readonly queue: QueueMemory;
+}
+
+export interface CoprocessorSpec {
+  readonly id: CoprocId;
+  /** URL of the module whose default export is the platform. */
+  readonly platformModule: string;
+  readonly channel: ChannelMemory;
+  /** Capacity of the local memory in bytes. */
+  readonly localMemory: number;
+  /** Clock in Hz, and bandwidths in bytes per second: what a simulated run charges. */
+  readonly clock: number;
+  readonly switchBandwidth: number;
+  readonly dmaBandwidth: number;
+  readonly interruptLatency: Duration;
+  /** A single step that takes longer than this is hung, for the simulated runtime. */
+  readonly stepLimit: Duration;
+}
+
+/** What the hypervisor is told by a port. */
+export interface PortListener {
+  /** The coprocessor rang: there are events, or may be. */
+  onEvents(): void;
+  /** The coprocessor is gone: it died, or was killed. Called once. Nothing is pending afterwards. */
+  onExit(reason: string): void;
+}
+
+/** A running coprocessor, as the hypervisor holds it. */
+export interface CoprocessorPort {
+  /** Wakes the coprocessor when it sleeps. */
+  ring(): void;
+  /** Makes a context known. Fails when its firmware cannot be loaded there, or the coprocessor is gone. */
+  attach(context: ContextSpec): Promise<Outcome<void>>;
+  /** Forgets a context that is not loaded. */
+  detach(slot: number): Promise<Outcome<void>>;
+  /** Ends the coprocessor at once, whatever it is doing. `onExit` follows. */
+  kill(reason: string): void;
+}
+
+export interface Timeline {
+  now(): Instant;
+  /** Calls `what` at `deadline` or as soon as possible after it. Returns how to cancel it. */
+  at(deadline: Instant, what: () => void): () => void;
+}
+
+/**
+ * The world below the hypervisor: time, chance and coprocessors. It is all that differs between a
+ * run on threads and a simulated one.
+ */
+export interface Runtime {
+  readonly kind: 'threads' | 'simulated';
+  readonly timeline: Timeline;
+  readonly random: Random;
+  /** Whether firmware has to be metered to run here. */
+  readonly metered: boolean;
+  startCoprocessor(spec: CoprocessorSpec, listener: PortListener): CoprocessorPort;
+  /** Runs until `finished` resolves; the simulated runtime moves its clock in here. */
+  drive(finished: Promise<void>): Promise<void>;
+  /** Ends what is left. */
+  close(): Promise<void>;
+}

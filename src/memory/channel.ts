@@ -1,0 +1,94 @@
+import type { Instant } from '../base/units.ts';
+import type { ChannelMemory, QueueMemory } from '../contract/port.ts';
+import { doorbellBytes } from './doorbell.ts';
+import { ringMemory } from './ring.ts';
+
+/** Bytes of a register window. */
+export const WINDOW_BYTES = 4096;
+export const WINDOW_WORDS = WINDOW_BYTES / 4;
+
+/** Doorbells of a channel, by index. */
+export const BELL = { coprocessor: 0, hypervisor: 1 } as const;
+
+/** Words beside the doorbells: messages that the hypervisor sent through the control plane. */
+export const MESSAGES_SENT = 64;
+
+export function createChannel(): ChannelMemory {
+  return {
+    control: ringMemory(64),
+    events: ringMemory(1024),
+    posted: ringMemory(256),
+    window: new SharedArrayBuffer(WINDOW_BYTES),
+    bells: new SharedArrayBuffer(doorbellBytes(3)),
+  };
+}
+
+export function createQueue(capacity: number): QueueMemory {
+  return { commands: ringMemory(capacity), completions: ringMemory(capacity) };
+}
+
+/** What the hypervisor tells a coprocessor: word 0 of a control descriptor. */
+export const CONTROL = {
+  /** Words 1 from slot, 2 to slot (NO_SLOT: none), 3 sequence, 4-5 end of the slice. */
+  worldSwitch: 1,
+  /** Words 1 slot, 4-5 new end of the slice. */
+  extend: 2,
+} as const;
+
+/** What a coprocessor tells the hypervisor: word 0 of an event descriptor; 1 slot, 2-3 when. */
+export const EVENT = {
+  /** 4 the state's index in COPROC_STATES. */
+  state: 1,
+  /** 4 sequence, 5 bytes saved, 6 bytes loaded, 7 whether the context that left has more to do, 8 cost low, 9 high. */
+  switched: 2,
+  /** 4 sequence, 5 microseconds to ask again after. */
+  denied: 3,
+  /** 4 sequence. The context that should come could not be loaded; 5… reason. Nothing is loaded now. */
+  loadFailed: 4,
+  /** The slice is over. */
+  expired: 5,
+  /** 4 line. */
+  interrupt: 6,
+  /** The context trapped and is lost; 5… reason. */
+  trapped: 7,
+  /** 4 kind of access, 5 address: a DMA outside of what is mapped. */
+  iommuFault: 8,
+  /** 4 epoch: no translation older than this is in use. */
+  invalidated: 9,
+  /** The command queue's index cannot be true. */
+  corrupt: 10,
+} as const;
+
+export const NO_SLOT = -1;
+
+/** An instant takes two words: nanoseconds need more than 32 bits. */
+export function writeInstant(words: Int32Array, at: number, when: Instant): void {
+  words[at] = when % 0x1_0000_0000 | 0;
+  words[at + 1] = Math.floor(when / 0x1_0000_0000);
+}
+
+export function readInstant(words: Int32Array, at: number): Instant {
+  return ((words[at]! >>> 0) + words[at + 1]! * 0x1_0000_0000) as Instant;
+}
+
+const TEXT_WORD = 5;
+const TEXT_BYTES = (16 - TEXT_WORD) * 4;
+
+/** Writes a short text (ASCII, cut at 44 characters) into a descriptor. */
+export function writeText(words: Int32Array, at: number, text: string): void {
+  for (let word = 0; word < TEXT_BYTES / 4; word++) {
+    let value = 0;
+    for (let byte = 0; byte < 4; byte++) value |= ((text.charCodeAt(word * 4 + byte) || 0) & 0x7f) << (byte * 8);
+    words[at + TEXT_WORD + word] = value;
+  }
+}
+
+export function readText(words: Int32Array, at: number): string {
+  let text = '';
+  for (let byte = 0; byte < TEXT_BYTES; byte++) {
+    const code = (words[at + TEXT_WORD + (byte >> 2)]! >> ((byte & 3) * 8)) & 0xff;
+    if (code === 0) break;
+    text += String.fromCharCode(code);
+  }
+  return text;
+}

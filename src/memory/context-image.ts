@@ -1,0 +1,95 @@
+import { assert } from '../base/assert.ts';
+import type { FirmwareImage } from '../contract/firmware.ts';
+import { WINDOW_WORDS } from './channel.ts';
+
+// Who may write: the coprocessor while it saves; the hypervisor while the context is away (latched registers). The
+// world switch passes the image from one to the other through the control and event rings, which order the accesses.
+
+const WORD = { state: 0, active: 1, raised: 2, commands: 3, firmware: 8, pending: 32 } as const;
+const HEADER_WORDS = 64;
+const PAGE = 65536;
+
+export const IMAGE_STATE = {
+  /** Never ran: it begins from the firmware's first image. */
+  fresh: 0,
+  /** Whole: it can be loaded. */
+  saved: 1,
+  /** Being written, or its context is in the coprocessor: what stands here is stale or torn. */
+  away: 2,
+} as const;
+
+/** Interrupt lines of a context. */
+export const LINES = 32;
+
+/**
+ * One context at rest: registers, mutable globals, local memory, pending interrupts and what the
+ * front end was doing. In shared memory that the hypervisor owns, so that it outlives a coprocessor.
+ */
+export class ContextImage {
+  readonly words: Int32Array;
+  /** The register window as the context left it. */
+  readonly registers: Int32Array;
+  readonly globals: DataView<SharedArrayBuffer>;
+  readonly local: Uint8Array<SharedArrayBuffer>;
+  /** Raised and not delivered, per line. */
+  readonly pending: Int32Array;
+
+  constructor(memory: SharedArrayBuffer, firmware: FirmwareImage) {
+    assert(memory.byteLength === imageBytes(firmware), 'a context image is as large as its firmware asks');
+    this.words = new Int32Array(memory, 0, HEADER_WORDS);
+    this.pending = new Int32Array(memory, WORD.pending * 4, LINES);
+    this.registers = new Int32Array(memory, HEADER_WORDS * 4, WINDOW_WORDS);
+    const globalsAt = (HEADER_WORDS + WINDOW_WORDS) * 4;
+    const globalsBytes = firmware.globals.length * 8;
+    this.globals = new DataView(memory, globalsAt, globalsBytes);
+    this.local = new Uint8Array(memory, localAt(firmware), firmware.memoryPages * PAGE);
+  }
+
+  get state(): number {
+    return Atomics.load(this.words, WORD.state);
+  }
+
+  set state(value: number) {
+    Atomics.store(this.words, WORD.state, value);
+  }
+
+  /** Whether a command is half done in this context. */
+  get active(): boolean {
+    return this.words[WORD.active] === 1;
+  }
+
+  set active(value: boolean) {
+    this.words[WORD.active] = value ? 1 : 0;
+  }
+
+  /** Interrupts that the context ever raised. Counted where they are raised, read by the hypervisor. */
+  get raised(): number {
+    return Atomics.load(this.words, WORD.raised);
+  }
+
+  countRaised(): void {
+    Atomics.add(this.words, WORD.raised, 1);
+  }
+
+  /** The prepared firmware that the saved state belongs to. */
+  setFirmware(digest: string): void {
+    for (let word = 0; word < 8; word++) this.words[WORD.firmware + word] = digestWord(digest, word);
+  }
+
+  isFirmware(digest: string): boolean {
+    for (let word = 0; word < 8; word++) {
+      if (this.words[WORD.firmware + word] !== digestWord(digest, word)) return false;
+    }
+    return true;
+  }
+}
+
+const digestWord = (digest: string, word: number): number => Number.parseInt(digest.slice(word * 8, word * 8 + 8), 16) | 0;
+
+const localAt = (firmware: FirmwareImage): number => {
+  const end = (HEADER_WORDS + WINDOW_WORDS) * 4 + firmware.globals.length * 8;
+  return Math.ceil(end / 64) * 64;
+};
+
+/** Size of a context image for this firmware, in bytes. */
+export const imageBytes = (firmware: FirmwareImage): number => localAt(firmware) + firmware.memoryPages * PAGE;
