@@ -1,0 +1,2 @@
+/** Rooms by level, lowest first. */
+export const levels: readonly (readonly string[])[];
