@@ -1,3 +1,4 @@
+import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { RunReport } from '../../src/contract/report.ts';
@@ -24,7 +25,7 @@ describe('the schema of the run report', () => {
   });
 
   test('stands in run-report.schema.json as it is (npx vitest run -u writes it anew)', async () => {
-    const text = `${JSON.stringify(runReportJsonSchema(), null, 2)}\n`;
+    const text = await format(JSON.stringify(runReportJsonSchema()), { parser: 'json', printWidth: 110 });
     await expect(text).toMatchFileSnapshot('../../src/observe/run-report.schema.json');
   });
 });

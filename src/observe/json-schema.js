@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { DOMAIN_STATES, VCOPROC_STATES } from '../contract/states.js';
+const duration = z.int().nonnegative().meta({ id: 'duration', description: 'Nanoseconds.' });
+const count = z.int().nonnegative().meta({ id: 'count' });
+const spread = z
+  .strictObject({ count, p50: duration, p99: duration, max: duration })
+  .meta({ id: 'spread', description: 'Median, 99th percentile and largest; all zero when there were none.' });
+const coproc = z
+  .strictObject({
+    id: z.string(),
+    platform: z.string(),
+    scheduler: z.string(),
+    timeslice: duration,
+    running: duration,
+    switching: duration,
+    idle: duration,
+    faulted: duration,
+    wall: duration,
+    switches: count,
+    denials: count,
+    resets: count,
+    switchCost: spread,
+  })
+  .meta({ id: 'coproc', description: 'running + switching + idle + faulted = wall, exactly.' });
+const commands = z
+  .strictObject({ submitted: count, ok: count, failed: count, cancelled: count })
+  .meta({ id: 'commands', description: 'submitted = ok + failed + cancelled.' });
+const interrupts = z
+  .strictObject({ raised: count, delivered: count, pending: count, dropped: count })
+  .meta({ id: 'interrupts', description: 'raised = delivered + pending + dropped.' });
+const vcoproc = z
+  .strictObject({
+    id: z.string().meta({ description: 'domain/coproc' }),
+    domain: z.string(),
+    coproc: z.string(),
+    firmware: z.string(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: 'SHA-256 of the firmware file.' }),
+    state: z.enum(VCOPROC_STATES),
+    time: duration.meta({ description: 'Time that it had the coprocessor, in nanoseconds.' }),
+    slices: count,
+    overrun: duration.meta({ description: 'Time past the end of its slices, in nanoseconds.' }),
+    wait: spread.meta({ description: 'From becoming ready to getting the coprocessor.' }),
+    commands,
+    interrupts,
+    faults: z.array(z.string()).meta({ description: 'Faults that it was blamed for, newest last.' }),
+  })
+  .meta({ id: 'vcoproc' });
+const domain = z
+  .strictObject({
+    name: z.string(),
+    state: z.enum(DOMAIN_STATES),
+    reason: z.string().nullable().meta({ description: 'Why it crashed.' }),
+    results: z.array(z.strictObject({ what: z.string(), ok: z.boolean(), detail: z.string() })),
+    files: z.array(z.string()).meta({ description: 'Paths below the output folder.' }),
+  })
+  .meta({ id: 'domain' });
+/** What `covisor run --json` prints, field by field: an unknown field is refused. */
+export const runReportSchema = z
+  .strictObject({
+    schemaVersion: z.literal(1),
+    system: z.string(),
+    model: z.string(),
+    runtime: z.enum(['threads', 'simulated']),
+    seed: z.int(),
+    wall: duration,
+    ok: z.boolean(),
+    violations: z.array(z.string()).meta({ description: 'The laws that do not hold, in words.' }),
+    coprocs: z.array(coproc),
+    vcoprocs: z.array(vcoproc),
+    domains: z.array(domain),
+    report: z.string().nullable().meta({ description: "The run's report page, below the output folder." }),
+  })
+  .meta({ title: 'Covisor run report', description: 'One run in figures. All times are in nanoseconds.' });
+/** The same as a JSON Schema document (draft 2020-12), as it stands in `run-report.schema.json`. */
+export function runReportJsonSchema() {
+  return z.toJSONSchema(runReportSchema);
+}

@@ -1,0 +1,113 @@
+import pc from 'picocolors';
+import { showDuration } from '../base/units.js';
+import { printable } from './printable.js';
+import { textTable } from './text-table.js';
+/** The end of a run in text: what each coprocessor and vcoproc did, the verdicts, who was blamed. */
+export function summary(report, options) {
+  const paint = pc.createColors(options.color);
+  const table = { width: options.width, paintHead: paint.dim };
+  const mark = (ok) => (ok ? paint.green('ok  ') : paint.red('FAIL'));
+  const section = (title, lines) =>
+    lines.length === 0 ? [] : ['', paint.bold(title), ...lines.map((line) => `  ${line}`)];
+  const narrower = { ...table, width: table.width - 2 };
+  const lines = [
+    `${paint.bold(printable(report.system))}  ${printable(report.model)}  ${report.runtime} runtime, ` +
+      `seed ${report.seed}, ${showDuration(report.wall)}`,
+    ...section('coprocessors', textTable(COPROC_COLUMNS, report.coprocs, narrower)),
+    ...section('vcoprocs', textTable(vcoprocColumns(report.coprocs), report.vcoprocs, narrower)),
+    ...section(
+      'results',
+      report.domains.flatMap((domain) => verdicts(domain, mark)),
+    ),
+    ...section('faults', blamed(report.vcoprocs, paint.yellow)),
+    ...section(
+      'laws that do not hold',
+      report.violations.map((law) => paint.red(printable(law))),
+    ),
+    ...section('written', (options.written ?? []).map(printable)),
+    '',
+    `${mark(report.ok)} ${verdict(report)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+/** One line: that all is well, or what failed. */
+export function verdict(report) {
+  const results = report.domains.flatMap((domain) => domain.results);
+  const bad = results.filter((result) => !result.ok).length;
+  const unfinished = report.domains.filter((domain) => domain.state !== 'finished');
+  const broken = report.violations.length;
+  const problems = [
+    bad === 0 ? [] : [`${bad} of ${counted(results.length, 'result')} wrong`],
+    unfinished.length === 0
+      ? []
+      : [`not finished: ${unfinished.map(({ name, state }) => `${printable(name)} (${state})`).join(', ')}`],
+    broken === 0 ? [] : [`${counted(broken, 'law')} violated`],
+  ].flat();
+  if (problems.length > 0) return problems.join('; ');
+  if (!report.ok) return 'the run is not ok';
+  return `${counted(report.domains.length, 'domain')} finished, ${counted(results.length, 'result')} right, all laws hold`;
+}
+export function percent(part, whole) {
+  return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;
+}
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+function verdicts(domain, mark) {
+  const name = printable(domain.name);
+  const lines = domain.results.map(
+    ({ ok, what, detail }) => `${mark(ok)} ${name}: ${printable(what)}: ${printable(detail)}`,
+  );
+  if (domain.state !== 'finished') {
+    const why = domain.reason === null ? '' : `: ${printable(domain.reason)}`;
+    lines.unshift(`${mark(false)} ${name}: ${domain.state}${why}`);
+  } else if (lines.length === 0) {
+    lines.push(`${mark(true)} ${name}: finished, nothing to check`);
+  }
+  return lines;
+}
+function blamed(vcoprocs, paint) {
+  return vcoprocs.flatMap((vcoproc) =>
+    vcoproc.faults.map((fault) => `${paint(printable(vcoproc.id))} is to blame: ${printable(fault)}`),
+  );
+}
+const COPROC_COLUMNS = [
+  { head: 'coproc', cell: ({ id }) => printable(id) },
+  { head: 'platform', dropOrder: 5, cell: ({ platform }) => printable(platform) },
+  { head: 'scheduler', dropOrder: 4, cell: ({ scheduler }) => printable(scheduler) },
+  { head: 'slice', align: 'right', dropOrder: 6, cell: ({ timeslice }) => showDuration(timeslice) },
+  { head: 'running', align: 'right', cell: ({ running, wall }) => percent(running, wall) },
+  { head: 'switching', align: 'right', cell: ({ switching, wall }) => percent(switching, wall) },
+  { head: 'idle', align: 'right', cell: ({ idle, wall }) => percent(idle, wall) },
+  { head: 'faulted', align: 'right', cell: ({ faulted, wall }) => percent(faulted, wall) },
+  { head: 'switches', align: 'right', dropOrder: 1, cell: ({ switches }) => String(switches) },
+  { head: 'cost p50', align: 'right', dropOrder: 3, cell: ({ switchCost }) => showDuration(switchCost.p50) },
+  { head: 'p99', align: 'right', dropOrder: 3, cell: ({ switchCost }) => showDuration(switchCost.p99) },
+  { head: 'denied', align: 'right', dropOrder: 2, cell: ({ denials }) => String(denials) },
+  { head: 'resets', align: 'right', dropOrder: 2, cell: ({ resets }) => String(resets) },
+];
+function vcoprocColumns(coprocs) {
+  const share = ({ coproc, time }) => {
+    const owner = coprocs.find(({ id }) => id === coproc);
+    return owner === undefined ? '-' : percent(time, owner.wall);
+  };
+  return [
+    { head: 'vcoproc', cell: ({ id }) => printable(id) },
+    { head: 'firmware', dropOrder: 5, cell: ({ firmware }) => printable(firmware) },
+    { head: 'state', dropOrder: 4, cell: ({ state }) => state },
+    { head: 'time', align: 'right', cell: ({ time }) => showDuration(time) },
+    { head: 'share', align: 'right', cell: share },
+    { head: 'slices', align: 'right', dropOrder: 6, cell: ({ slices }) => String(slices) },
+    { head: 'overrun', align: 'right', dropOrder: 7, cell: ({ overrun }) => showDuration(overrun) },
+    { head: 'wait p50', align: 'right', dropOrder: 1, cell: ({ wait }) => showDuration(wait.p50) },
+    { head: 'p99', align: 'right', dropOrder: 1, cell: ({ wait }) => showDuration(wait.p99) },
+    { head: 'max', align: 'right', dropOrder: 3, cell: ({ wait }) => showDuration(wait.max) },
+    { head: 'commands', align: 'right', cell: ({ commands }) => `${commands.ok}/${commands.submitted}` },
+    {
+      head: 'irqs',
+      align: 'right',
+      dropOrder: 2,
+      cell: ({ interrupts }) => `${interrupts.delivered}/${interrupts.raised}`,
+    },
+  ];
+}
