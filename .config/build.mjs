@@ -1,40 +1,33 @@
-// Builds dist/: firmware, compiled sources, and what the examples carry besides sources.
-// The tree is staged in build/dist and put in place at the end: a build that fails leaves the last one whole.
+// Builds dist/, or the folder that is named: firmware, compiled sources, and what examples carry besides them.
+// The tree is staged and put in place at the end: a build that fails leaves the last one whole.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-process.chdir(root);
-const stage = join('build', 'dist');
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const target = process.argv[2] ?? 'dist';
+const stage = join('build', `stage-${process.pid}`);
+process.on('exit', () => rmSync(stage, { recursive: true, force: true }));
 
 function node(...args) {
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Declarations, scripts and assets that the compiler leaves behind; training data and scripts stay at home. */
+/** What the compiler leaves behind: assets, pages, declarations. Kernels are compiled, training stays at home. */
 function shipped(path) {
-  if (statSync(path).isDirectory()) return basename(path) !== 'training' && basename(path) !== 'out';
-  return !/(?<!\.d)\.ts$/.test(path);
+  const name = basename(path);
+  if (statSync(path).isDirectory()) return !['kernels', 'training', 'out'].includes(name);
+  return name !== 'build.mjs' && (name.endsWith('.d.ts') || !name.endsWith('.ts'));
 }
 
-function copyIfThere(from, to, options = {}) {
-  if (existsSync(from)) cpSync(from, join(stage, to), { recursive: true, ...options });
+node('src/firmware/build.mjs');
+cpSync('build/firmware', join(stage, 'dist', 'firmware'), { recursive: true });
+for (const folder of ['src', 'workers', 'examples']) {
+  cpSync(folder, join(stage, 'dist', folder), { recursive: true, filter: shipped });
 }
-
-rmSync(stage, { recursive: true, force: true });
-const kernels = 'src/firmware/build.mjs';
-if (existsSync(kernels)) node(kernels);
-node('node_modules/typescript/bin/tsc', '-p', '.config/tsconfig.build.json');
-copyIfThere('build/firmware', 'firmware');
-copyIfThere('examples', 'examples', { filter: shipped });
-for (const file of readdirSync('workers')) {
-  if (file.endsWith('.mjs')) cpSync(join('workers', file), join(stage, 'workers', file));
-}
-const last = join('build', 'last');
-rmSync(last, { recursive: true, force: true });
-if (existsSync('dist')) renameSync('dist', last);
-renameSync(stage, 'dist');
-rmSync(last, { recursive: true, force: true });
+node('node_modules/typescript/bin/tsc', '-p', '.config/tsconfig.build.json', '--outDir', join(stage, 'dist'));
+mkdirSync(dirname(target), { recursive: true });
+if (existsSync(target)) renameSync(target, join(stage, 'last'));
+renameSync(join(stage, 'dist'), target);

@@ -45,6 +45,13 @@ export default {
       },
     },
     {
+      name: 'training-stays-at-home',
+      severity: 'error',
+      comment: 'Training is not shipped. What a guest and its training share belongs to the guest.',
+      from: { pathNot: `${training}|^test/` },
+      to: { path: training },
+    },
+    {
       name: 'pure-rooms-have-no-host',
       severity: 'error',
       comment:

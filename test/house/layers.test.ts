@@ -80,6 +80,7 @@ describe('the layer rules', () => {
     'src/memory/there.ts': `import type { Back } from './back.ts';\nexport type There = Back;\n`,
     'src/memory/back.ts': `import type { There } from './there.ts';\nexport type Back = There;\n`,
     'examples/board/curious.ts': take('../../src/hypervisor/a.ts'),
+    'examples/board/student.ts': take('./training/a.ts'),
   };
   let found: Violation[];
   beforeAll(() => {
@@ -104,6 +105,7 @@ describe('the layer rules', () => {
     ['src/toolstack/nowhere.ts', './not-here.ts', 'imports-resolve'],
     ['src/memory/back.ts', 'src/memory/there.ts', 'no-cycles'],
     ['examples/board/curious.ts', 'src/hypervisor/a.ts', 'guests-know-the-contract-only'],
+    ['examples/board/student.ts', 'training', 'training-stays-at-home'],
   ])('refuse that %s imports %s', (from, to, rule) => {
     const fired = found.filter((violation) => violation.from === from && new RegExp(to).test(violation.to));
     expect(fired.map((violation) => violation.rule.name)).toContain(rule);

@@ -122,6 +122,13 @@ describe('files stay short', () => {
   });
 });
 
+test('nothing compiled stands beside its source', () => {
+  const twins = files
+    .filter((path) => path.endsWith('.js') && files.includes(path.replace(/\.js$/, '.ts')))
+    .map((path) => `${path}: delete it; \`npm run build\` compiles to dist`);
+  expect(twins).toEqual([]);
+});
+
 describe('the papers agree with the house', () => {
   const manifest = JSON.parse(read('package.json')) as {
     version: string;
