@@ -1,0 +1,135 @@
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { levels } from '../../.config/layers.mjs';
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path) => readFileSync(join(root, path), 'utf8');
+const longest = 400;
+/** Files that are long for a reason. A file that shrinks below the limit leaves this table. */
+const longForAReason = {};
+const source = /\.(ts|mjs)$/;
+const habits = [
+  {
+    name: 'nothing is put off',
+    in: /\.(ts|mjs|md|dts|cfg|html|css)$/,
+    breaks: (line) => /\b(TODO|FIXME|XXX|HACK)\b/.test(line),
+    remedy: 'do it now, or write what is missing where users read about limits',
+    wrong: ['// TODO: free the page', '/* FIXME */', ' * XXX'],
+    right: ['const todo = list.length;', 'hackneyed'],
+  },
+  {
+    name: 'every test of a file runs',
+    in: /\.test\.ts$/,
+    breaks: (line) => /\b(test|it|describe|suite)(\.\w+)*\.(only|todo)\b/.test(line),
+    remedy: 'take `.only` away; write the test that is `.todo`',
+    wrong: ["test.only('a', () => {})", "describe.only('a'", "it.concurrent.only('a'", "test.todo('a')"],
+    right: ["test('only the guilty pays', () => {", 'table.only = 3'],
+  },
+  {
+    name: 'a skipped test says why',
+    in: /\.test\.ts$/,
+    breaks: (line, before) =>
+      /\.(skip|skipIf|runIf)\(/.test(line) &&
+      !/\/\/|\.skip\([^)]*['"`]/.test(line.replace(/\b(test|it|describe|suite)\.skip\(.*/, '')) &&
+      !/^\s*(\/\/|\*|\*\/|\/\*)/.test(before),
+    remedy: 'put a comment with the reason above it, or pass the reason: `context.skip(reason)`',
+    wrong: [
+      "test.skip('a', () => {})",
+      'describe.skipIf(!chromium)(',
+      'context.skip()',
+      "  it.skip('x // y', f)",
+    ],
+    right: ["context.skip('no chromium here')", "context.skip(!dtc, 'dtc is not installed')", 'list.skipped'],
+  },
+  {
+    name: 'checks are not switched off',
+    in: source,
+    breaks: (line) => /(oxlint|eslint)-disable|@ts-(ignore|nocheck|expect-error)|prettier-ignore/.test(line),
+    remedy: 'write it so that the check passes, or change the rule for everyone in .config',
+    wrong: ['// oxlint-disable-next-line', '/* eslint-disable */', '// @ts-ignore', '// prettier-ignore'],
+    right: ['// the linter would warn here, rightly'],
+  },
+];
+/** Paths below `folders`, without what is built, fetched or written by other compilers. */
+function filesIn(...folders) {
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = folder === '.' ? entry.name : `${folder}/${entry.name}`;
+      if (!entry.isDirectory()) return [path];
+      return ['node_modules', 'out', 'kernels'].includes(entry.name) ? [] : filesIn(path);
+    }),
+  );
+}
+const here = 'test/house/style.test.ts';
+const folders = ['src', 'workers', 'machines', 'examples', 'test', 'bench', '.config'];
+const files = [
+  ...filesIn(...folders.filter((folder) => existsSync(join(root, folder)))),
+  ...readdirSync(root).filter((file) => statSync(join(root, file)).isFile()),
+].filter((path) => path !== here);
+describe.each(habits)('$name', (habit) => {
+  const found = (text) => {
+    const lines = text.split('\n');
+    return lines.flatMap((line, at) => (habit.breaks(line, lines[at - 1] ?? '') ? [at + 1] : []));
+  };
+  test('is told apart from what looks like its breach', () => {
+    expect(habit.wrong.filter((line) => found(line).length === 0)).toEqual([]);
+    expect(habit.right.filter((line) => found(line).length > 0)).toEqual([]);
+  });
+  test('is kept', () => {
+    const breaches = files
+      .filter((path) => habit.in.test(path))
+      .flatMap((path) => found(read(path)).map((line) => `${path}:${line}: ${habit.remedy}`));
+    expect(breaches).toEqual([]);
+  });
+});
+describe('files stay short', () => {
+  const lengths = files
+    .filter((path) => source.test(path))
+    .map((path) => ({ path, lines: read(path).split('\n').length - 1 }));
+  test(`no file has more than ${longest} lines, but for those with a reason`, () => {
+    const long = lengths
+      .filter(({ path, lines }) => lines > longest && !(path in longForAReason))
+      .map(({ path, lines }) => `${path}: ${lines} lines; split it by noun, or give the reason in ${here}`);
+    expect(long).toEqual([]);
+  });
+  test('no exception outlives its file', () => {
+    const needed = lengths.filter(({ lines }) => lines > longest).map(({ path }) => path);
+    const stale = Object.keys(longForAReason).filter((path) => !needed.includes(path));
+    expect(stale, `take these out of the table in ${here}`).toEqual([]);
+  });
+});
+describe('the papers agree with the house', () => {
+  const manifest = JSON.parse(read('package.json'));
+  const contributing = read('CONTRIBUTING.md');
+  /** First cells of the table below a heading, without their code marks. */
+  const rows = (heading) => {
+    const section = contributing.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+    return [...section.matchAll(/^\| `([^`]+)` *\|/gm)].map((match) => match[1] ?? '');
+  };
+  test('CONTRIBUTING.md says what each dependency is for', () => {
+    const installed = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    const remedy = 'a package that comes or goes takes its line of the table "Dependencies" along';
+    expect(rows('Dependencies').sort(), remedy).toEqual(installed.sort());
+  });
+  test('CONTRIBUTING.md shows each room of the house', () => {
+    const rooms = levels.flat();
+    expect(rows('Rooms').sort(), 'keep the table "Rooms" and .config/layers.mjs the same').toEqual(
+      rooms.sort(),
+    );
+  });
+  test('CHANGELOG.md has an entry for this version', () => {
+    expect(read('CHANGELOG.md')).toContain(`\n## ${manifest.version}`);
+  });
+  test('links between the documents lead somewhere', () => {
+    const broken = files
+      .filter((path) => path.endsWith('.md'))
+      .flatMap((path) =>
+        [...read(path).matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)/g)]
+          .map((match) => match[1] ?? '')
+          .filter((target) => !existsSync(join(root, dirname(path), target)))
+          .map((target) => `${path}: ${target} is not there`),
+      );
+    expect(broken).toEqual([]);
+  });
+});
