@@ -1,0 +1,462 @@
+import { expectedOneOf } from '../../base/nearest.ts';
+import { bytes, kib, mib, ns, us, type Bytes, type Duration } from '../../base/units.ts';
+import { coprocId } from '../../contract/names.ts';
+import type { CoprocDescription, Parameters } from '../../contract/system.ts';
+import { interrupts, regions, specifiers, whyUnusable } from './device-tree/bus.ts';
+import {
+  baseName,
+  cellPosition,
+  cells,
+  everyNode,
+  nodeAt,
+  string,
+  strings,
+  valuePosition,
+  type DeviceNode,
+  type DeviceProperty,
+  type DeviceTree,
+} from './device-tree/tree.ts';
+import type { Known } from './known.ts';
+import { expectedLike, quote, refuse, ProblemList } from './problem.ts';
+
+export const SHARED = '/chosen/coprocessors';
+const SHARED_COMPATIBLE = 'covisor,shared-coprocessors';
+const MARK = 'xen,coproc';
+
+/**
+ * What a coprocessor has when nothing is said. The time slice is the shortest of the Cell's spufs, the
+ * stop deadline is that of Xen's shared coprocessors, the command timeout is KFD's preemption timeout;
+ * the costs are those of a mobile coprocessor on a shared LPDDR4 bus.
+ */
+export const COPROC_DEFAULTS = {
+  scheduler: 'round-robin',
+  timeslice: us(5_000),
+  stopDeadline: us(40_000),
+  commandTimeout: us(9_000_000),
+  localMemory: kib(256),
+  clock: 500_000_000,
+  switchBandwidth: 2_000_000_000,
+  dmaBandwidth: 4_000_000_000,
+  interruptLatency: ns(2_000),
+} as const;
+
+/** What a child of /chosen/coprocessors may say; `scheduler-NAME` besides goes to the scheduler as NAME. */
+const ENTRY_PROPERTIES = [
+  'device',
+  'scheduler',
+  'timeslice-us',
+  'stop-deadline-us',
+  'command-timeout-us',
+  'deny-retry-limit',
+];
+const SCHEDULER_PARAMETER = 'scheduler-';
+
+/** Our own properties in a device's node. */
+const DEVICE_PROPERTIES = [
+  'covisor,local-memory',
+  'covisor,switch-bandwidth-mbps',
+  'covisor,dma-bandwidth-mbps',
+  'covisor,interrupt-latency-ns',
+];
+
+const IDENTIFIER = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
+const LONGEST = us(60_000_000);
+/** What a WebAssembly memory grows by. */
+const LOCAL_MEMORY_PAGE = kib(64);
+
+interface Shared {
+  readonly id: string;
+  readonly device: DeviceNode;
+  /** Its entry below /chosen/coprocessors; a device that is only marked has none. */
+  readonly entry: DeviceNode | undefined;
+}
+
+/**
+ * The shared coprocessors of a tree: the entries of /chosen/coprocessors in their order,
+ *
+ *     coprocessors {
+ *       compatible = "covisor,shared-coprocessors";
+ *       gpu0 { device = <&gpu>; scheduler = "round-robin"; timeslice-us = <2000>; stop-deadline-us = <40000>; };
+ *     };
+ *
+ * then every device marked `xen,coproc` that has no entry, with the defaults, named after its node.
+ * What is wrong goes to `problems`; the result then lacks it.
+ */
+export function readCoprocs(
+  tree: DeviceTree,
+  known: Known,
+  problems: ProblemList,
+): {
+  readonly coprocs: readonly CoprocDescription[];
+  /** All that are shared, those with problems too: a domain that names one is not wrong. */
+  readonly names: readonly Pick<CoprocDescription, 'id' | 'path'>[];
+} {
+  const shared = [...entriesOf(tree, problems)];
+  shared.push(...markedOnly(tree, shared, problems));
+  const found: CoprocDescription[] = [];
+  for (const one of shared) {
+    const coproc = describe(tree, one, known, problems);
+    if (coproc !== undefined) found.push(coproc);
+  }
+  refuseOverlaps(shared, problems);
+  refuseSharedStreams(tree, shared, problems);
+  return { coprocs: found, names: shared.map(({ id, device }) => ({ id: coprocId(id), path: device.path })) };
+}
+
+function entriesOf(tree: DeviceTree, problems: ProblemList): Shared[] {
+  const list = nodeAt(tree, SHARED);
+  if (list === undefined) return [];
+  problems.attempt(() => {
+    const property = list.properties.get('compatible');
+    const found = property === undefined ? [] : strings(property);
+    if (found.includes(SHARED_COMPATIBLE)) return;
+    const at = property === undefined ? list.position : valuePosition(property);
+    refuse(at, `${SHARED} is not marked as ours`, `expected compatible = "${SHARED_COMPATIBLE}"`);
+  });
+  const taken = new Map<DeviceNode, string>();
+  const shared: Shared[] = [];
+  for (const entry of list.children) {
+    problems.attempt(() => {
+      const device = deviceOf(tree, entry);
+      const other = taken.get(device);
+      if (other !== undefined) {
+        refuse(
+          valuePosition(entry.properties.get('device')!),
+          `${device.path} is shared as ${other} already`,
+          'expected another device',
+        );
+      }
+      taken.set(device, entry.name);
+      shared.push({ id: entry.name, device, entry });
+    });
+  }
+  return shared;
+}
+
+function deviceOf(tree: DeviceTree, entry: DeviceNode): DeviceNode {
+  if (!IDENTIFIER.test(entry.name)) {
+    refuse(
+      entry.position,
+      `${quote(entry.name)} is no identifier of a coprocessor`,
+      "expected a letter, then letters, digits, '-' or '_', 32 at most",
+    );
+  }
+  const property = entry.properties.get('device');
+  if (property === undefined)
+    refuse(entry.position, `coprocessor ${entry.name} has no device`, 'expected device = <&label>');
+  const at = valuePosition(property);
+  if (property.pieces[0]?.kind === 'cell') {
+    const [phandle, ...more] = cells(property);
+    if (more.length > 0)
+      refuse(cellPosition(property, 1), 'device names more than one node', 'expected device = <&label>');
+    return (
+      tree.phandles.get(phandle!) ??
+      refuse(at, `device refers to phandle ${phandle}, which no node has`, 'expected device = <&label>')
+    );
+  }
+  const path = string(property);
+  const paths = [...everyNode(tree.root)].map((node) => node.path);
+  return (
+    nodeAt(tree, path) ??
+    refuse(
+      at,
+      `device ${quote(path)} is not in the tree`,
+      expectedLike('the whole path of a node', path, paths),
+    )
+  );
+}
+
+function markedOnly(tree: DeviceTree, entries: readonly Shared[], problems: ProblemList): Shared[] {
+  const ids = new Set(entries.map(({ id }) => id));
+  const marked = [...everyNode(tree.root)].filter(
+    (node) => node.properties.has(MARK) && !entries.some(({ device }) => device === node),
+  );
+  return marked.map((device) => {
+    // Two devices of one kind differ in unit address only: their labels tell them apart.
+    const id = [baseName(device), ...device.labels].find((name) => !ids.has(name));
+    if (id === undefined) {
+      problems.add(
+        device.position,
+        `${device.path} is marked ${MARK}, but the identifier ${baseName(device)} is taken`,
+        'expected a label, or an entry in /chosen/coprocessors',
+      );
+    }
+    ids.add(id ?? device.name);
+    return { id: id ?? device.name, device, entry: undefined };
+  });
+}
+
+function describe(
+  tree: DeviceTree,
+  shared: Shared,
+  known: Known,
+  problems: ProblemList,
+): CoprocDescription | undefined {
+  const { id, device, entry } = shared;
+  // Each part is tried on its own: a user wants to see all that is wrong with a device at once.
+  const part = <T>(read: () => T): T | undefined => problems.attempt(read);
+  part(() => refuseUnusable(device));
+  part(() => refuseUnknownProperties(device, entry));
+  const compatible = part(() => compatibleOf(device, known));
+  const scheduler = part(() => schedulerOf(entry, known));
+  const timeslice = part(() => microseconds(entry, 'timeslice-us', COPROC_DEFAULTS.timeslice));
+  const stopDeadline = part(() => microseconds(entry, 'stop-deadline-us', COPROC_DEFAULTS.stopDeadline));
+  const commandTimeout = part(() =>
+    microseconds(entry, 'command-timeout-us', COPROC_DEFAULTS.commandTimeout),
+  );
+  const denyRetryLimit = part(() => ({
+    limit: integer(entry, 'deny-retry-limit', { from: 1, to: 1_000_000 }),
+  }));
+  const localMemory = part(() => localMemoryOf(device));
+  const clock = part(
+    () => integer(device, 'clock-frequency', { from: 1_000, to: 100_000_000_000 }) ?? COPROC_DEFAULTS.clock,
+  );
+  const registers = part(() => registersOf(device));
+  const irqs = part(() => interrupts(tree, device));
+  const stream = part(() => ({ id: streamOf(tree, device)?.id }));
+  const costs = part(() => ({
+    switchBandwidth: megabytes(device, 'covisor,switch-bandwidth-mbps') ?? COPROC_DEFAULTS.switchBandwidth,
+    dmaBandwidth: megabytes(device, 'covisor,dma-bandwidth-mbps') ?? COPROC_DEFAULTS.dmaBandwidth,
+    interruptLatency: ns(
+      integer(device, 'covisor,interrupt-latency-ns', { from: 0, to: 1_000_000_000 }) ??
+        COPROC_DEFAULTS.interruptLatency,
+    ),
+  }));
+  if (
+    compatible === undefined ||
+    scheduler === undefined ||
+    timeslice === undefined ||
+    stopDeadline === undefined ||
+    commandTimeout === undefined ||
+    denyRetryLimit === undefined ||
+    localMemory === undefined ||
+    clock === undefined ||
+    registers === undefined ||
+    irqs === undefined ||
+    stream === undefined ||
+    costs === undefined
+  ) {
+    return undefined;
+  }
+  return {
+    id: coprocId(id),
+    path: device.path,
+    compatible,
+    scheduler,
+    timeslice,
+    stopDeadline,
+    commandTimeout,
+    denyRetryLimit: denyRetryLimit.limit,
+    localMemory,
+    clock,
+    registers: { base: registers.base, size: bytes(registers.size) },
+    interrupts: irqs,
+    streamId: stream.id,
+    costs,
+    position: (entry ?? device).position,
+  };
+}
+
+function refuseUnusable(device: DeviceNode): void {
+  const status = whyUnusable(device);
+  if (status === undefined) return;
+  refuse(
+    valuePosition(device.properties.get('status')!),
+    `${device.path} is to be shared, but its status is ${quote(status)}`,
+    'expected "okay"',
+  );
+}
+
+function refuseUnknownProperties(device: DeviceNode, entry: DeviceNode | undefined): void {
+  for (const { name, position } of device.properties.values()) {
+    if (name.startsWith('covisor,') && !DEVICE_PROPERTIES.includes(name)) {
+      refuse(
+        position,
+        `${device.name} has the unknown property ${name}`,
+        expectedOneOf(name, DEVICE_PROPERTIES),
+      );
+    }
+  }
+  for (const { name, position } of entry?.properties.values() ?? []) {
+    const free = name === 'phandle' || name === 'linux,phandle';
+    const parameter = name.startsWith(SCHEDULER_PARAMETER) && name !== SCHEDULER_PARAMETER;
+    if (!free && !parameter && !ENTRY_PROPERTIES.includes(name)) {
+      const expected = expectedOneOf(name, [...ENTRY_PROPERTIES, `${SCHEDULER_PARAMETER}...`]);
+      refuse(position, `coprocessor ${entry!.name} has the unknown property ${name}`, expected);
+    }
+  }
+  const child = entry?.children[0];
+  if (child !== undefined)
+    refuse(child.position, `coprocessor ${entry!.name} has a child node`, 'expected properties only');
+}
+
+function compatibleOf(device: DeviceNode, known: Known): string {
+  const property = device.properties.get('compatible');
+  const platforms = [...known.platforms];
+  if (property === undefined) {
+    refuse(device.position, `${device.path} has no compatible`, expectedOneOf('', platforms));
+  }
+  const wanted = strings(property);
+  const found = wanted.find((name) => platforms.includes(name));
+  return (
+    found ??
+    refuse(
+      valuePosition(property),
+      `no platform is known for ${wanted.map(quote).join(', ')}`,
+      expectedOneOf(wanted[0]!, platforms),
+    )
+  );
+}
+
+function schedulerOf(entry: DeviceNode | undefined, known: Known): { name: string; parameters: Parameters } {
+  const property = entry?.properties.get('scheduler');
+  const name = property === undefined ? COPROC_DEFAULTS.scheduler : string(property);
+  const schedulers = [...known.schedulers];
+  if (!schedulers.includes(name)) {
+    const at = property === undefined ? entry?.position : valuePosition(property);
+    if (at !== undefined) refuse(at, `unknown scheduler ${quote(name)}`, expectedOneOf(name, schedulers));
+  }
+  const parameters: Record<string, number | string> = Object.create(null);
+  for (const given of entry?.properties.values() ?? []) {
+    if (!given.name.startsWith(SCHEDULER_PARAMETER)) continue;
+    parameters[given.name.slice(SCHEDULER_PARAMETER.length)] =
+      given.pieces[0]?.kind === 'string' ? string(given) : wholeNumber(given);
+  }
+  return { name, parameters: { ...parameters } };
+}
+
+function registersOf(device: DeviceNode): { base: number; size: number } {
+  const [window] = regions(device);
+  if (window === undefined)
+    refuse(
+      device.position,
+      `${device.path} has no reg`,
+      'expected the register window, reg = <address size>',
+    );
+  return window;
+}
+
+function localMemoryOf(device: DeviceNode): Bytes {
+  const names = ['covisor,local-memory', 'local-memory-size'].filter((name) => device.properties.has(name));
+  const name = names[0];
+  if (name === undefined) return COPROC_DEFAULTS.localMemory;
+  const size =
+    integer(device, name, { from: LOCAL_MEMORY_PAGE, to: mib(256) }) ?? COPROC_DEFAULTS.localMemory;
+  const at = valuePosition(device.properties.get(name)!);
+  if (size % LOCAL_MEMORY_PAGE !== 0) {
+    refuse(
+      at,
+      `${name} = ${size} is not whole pages`,
+      `expected a multiple of ${LOCAL_MEMORY_PAGE} (64 KiB)`,
+    );
+  }
+  return bytes(size);
+}
+
+function streamOf(
+  tree: DeviceTree,
+  device: DeviceNode,
+): { iommu: DeviceNode; id: number | undefined } | undefined {
+  const property = device.properties.get('iommus');
+  if (property === undefined) return undefined;
+  const [first] = specifiers(tree, property, '#iommu-cells');
+  if (first === undefined) refuse(property.position, 'iommus is empty', 'expected iommus = <&iommu stream>');
+  return { iommu: first.node, id: first.args[0] };
+}
+
+/** Two windows on the same addresses: a domain would reach its neighbour's registers. */
+function refuseOverlaps(shared: readonly Shared[], problems: ProblemList): void {
+  const windows = shared.flatMap(({ device }) =>
+    regionsOrNone(device).map((region) => ({ device, ...region })),
+  );
+  const siblings = new Set(shared.flatMap(({ device }) => device.parent?.children ?? []));
+  for (const { device } of shared) siblings.delete(device);
+  const others = [...siblings]
+    .filter(
+      (device) =>
+        !device.properties.has('status') || device.properties.get('status')?.bytes[0] === 'o'.charCodeAt(0),
+    )
+    .flatMap((device) => regionsOrNone(device).map((region) => ({ device, ...region })));
+  windows.forEach((window, index) => {
+    const rest = [...windows.slice(0, index), ...others];
+    const other = rest.find(
+      ({ base, size }) => base < window.base + window.size && window.base < base + size,
+    );
+    if (other === undefined) return;
+    problems.add(
+      valuePosition(window.device.properties.get('reg')!),
+      `reg of ${window.device.path} overlaps that of ${other.device.path}`,
+      `expected addresses outside 0x${other.base.toString(16)} to 0x${(other.base + other.size - 1).toString(16)}`,
+    );
+  });
+}
+
+// A device whose reg is wrong has been named already, or is none of ours.
+function regionsOrNone(device: DeviceNode): { base: number; size: number }[] {
+  return quietly(() => regions(device)) ?? [];
+}
+
+/** One stream for two coprocessors would be one address space for their contexts. */
+function refuseSharedStreams(tree: DeviceTree, shared: readonly Shared[], problems: ProblemList): void {
+  const seen: { device: DeviceNode; iommu: DeviceNode; id: number | undefined }[] = [];
+  for (const { device } of shared) {
+    const stream = quietly(() => streamOf(tree, device));
+    if (stream === undefined) continue;
+    const other = seen.find(({ iommu, id }) => iommu === stream.iommu && id === stream.id);
+    if (other !== undefined) {
+      problems.add(
+        valuePosition(device.properties.get('iommus')!),
+        `${device.path} has the IOMMU stream of ${other.device.path}`,
+        'expected a stream of its own',
+      );
+    }
+    seen.push({ device, ...stream });
+  }
+}
+
+function quietly<T>(read: () => T): T | undefined {
+  return new ProblemList().attempt(read);
+}
+
+function microseconds(node: DeviceNode | undefined, name: string, otherwise: Duration): Duration {
+  const value = integer(node, name, { from: 10, to: LONGEST / 1_000 });
+  return value === undefined ? otherwise : us(value);
+}
+
+/** Megabytes per second (10^6), as bytes per second. */
+function megabytes(node: DeviceNode, name: string): number | undefined {
+  const value = integer(node, name, { from: 1, to: 10_000_000 });
+  return value === undefined ? undefined : value * 1e6;
+}
+
+/** A whole number within limits; undefined when the node does not have the property. */
+export function integer(
+  node: DeviceNode | undefined,
+  name: string,
+  limits: { readonly from: number; readonly to: number },
+): number | undefined {
+  const property = node?.properties.get(name);
+  if (property === undefined) return undefined;
+  const value = wholeNumber(property);
+  if (value < limits.from || value > limits.to) {
+    refuse(
+      valuePosition(property),
+      `${name} = ${value} is impossible`,
+      `expected ${limits.from} to ${limits.to}`,
+    );
+  }
+  return value;
+}
+
+/** One number of one cell, or of two with the high one first. */
+function wholeNumber(property: DeviceProperty): number {
+  const [high = 0, low, ...more] = cells(property);
+  if (property.bytes.length === 0 || more.length > 0) {
+    refuse(
+      valuePosition(property),
+      `${property.name} is not one number`,
+      `expected ${property.name} = <number>`,
+    );
+  }
+  return low === undefined ? high : high * 2 ** 32 + low;
+}
