@@ -29,9 +29,9 @@ export function createQueue(capacity: number): QueueMemory {
 
 /** What the hypervisor tells a coprocessor: word 0 of a control descriptor. */
 export const CONTROL = {
-  /** Words 1 from slot, 2 to slot (NO_SLOT: none), 3 sequence, 4-5 end of the slice. */
+  /** Words 1 from slot, 2 to slot (NO_SLOT: none), 3 sequence, 4-5 length of the slice. */
   worldSwitch: 1,
-  /** Words 1 slot, 4-5 new end of the slice. */
+  /** Words 1 slot, 4-5 length of a new slice from now on. */
   extend: 2,
 } as const;
 
@@ -63,7 +63,7 @@ export const NO_SLOT = -1;
 
 /** An instant takes two words: nanoseconds need more than 32 bits. */
 export function writeInstant(words: Int32Array, at: number, when: Instant): void {
-  words[at] = when % 0x1_0000_0000 | 0;
+  words[at] = (when % 0x1_0000_0000) | 0;
   words[at + 1] = Math.floor(when / 0x1_0000_0000);
 }
 
@@ -78,7 +78,8 @@ const TEXT_BYTES = (16 - TEXT_WORD) * 4;
 export function writeText(words: Int32Array, at: number, text: string): void {
   for (let word = 0; word < TEXT_BYTES / 4; word++) {
     let value = 0;
-    for (let byte = 0; byte < 4; byte++) value |= ((text.charCodeAt(word * 4 + byte) || 0) & 0x7f) << (byte * 8);
+    for (let byte = 0; byte < 4; byte++)
+      value |= ((text.charCodeAt(word * 4 + byte) || 0) & 0x7f) << (byte * 8);
     words[at + TEXT_WORD + word] = value;
   }
 }

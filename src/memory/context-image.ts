@@ -1,11 +1,22 @@
 import { assert } from '../base/assert.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import { WINDOW_WORDS } from './channel.ts';
+import type { DmaFault } from './iommu.ts';
 
 // Who may write: the coprocessor while it saves; the hypervisor while the context is away (latched registers). The
 // world switch passes the image from one to the other through the control and event rings, which order the accesses.
 
-const WORD = { state: 0, active: 1, raised: 2, commands: 3, firmware: 8, pending: 32 } as const;
+const WORD = {
+  state: 0,
+  raised: 1,
+  active: 2,
+  sequence: 3,
+  ended: 4,
+  fault: 5,
+  faultAt: 6,
+  firmware: 8,
+  pending: 32,
+} as const;
 const HEADER_WORDS = 64;
 const PAGE = 65536;
 
@@ -17,6 +28,17 @@ export const IMAGE_STATE = {
   /** Being written, or its context is in the coprocessor: what stands here is stale or torn. */
   away: 2,
 } as const;
+
+/** The command under way, if any. */
+export interface FrontEndState {
+  /** A command was fetched and has no completion yet. */
+  readonly active: boolean;
+  readonly sequence: number;
+  /** It ended with this status (never 0) and its completion waits for room. */
+  readonly ended: number | undefined;
+  /** Its first refused DMA. */
+  readonly fault: DmaFault | undefined;
+}
 
 /** Interrupt lines of a context. */
 export const LINES = 32;
@@ -53,13 +75,27 @@ export class ContextImage {
     Atomics.store(this.words, WORD.state, value);
   }
 
-  /** Whether a command is half done in this context. */
-  get active(): boolean {
-    return this.words[WORD.active] === 1;
+  /** What the front end was doing when the context left. */
+  get frontEnd(): FrontEndState {
+    const words = this.words;
+    const fault = words[WORD.fault]!;
+    return {
+      active: words[WORD.active] === 1,
+      sequence: words[WORD.sequence]!,
+      ended: words[WORD.ended] === 0 ? undefined : words[WORD.ended],
+      fault:
+        fault === 0
+          ? undefined
+          : { access: fault === 1 ? 'read' : 'write', iova: words[WORD.faultAt]! >>> 0 },
+    };
   }
 
-  set active(value: boolean) {
-    this.words[WORD.active] = value ? 1 : 0;
+  set frontEnd(state: FrontEndState) {
+    this.words[WORD.active] = state.active ? 1 : 0;
+    this.words[WORD.sequence] = state.sequence;
+    this.words[WORD.ended] = state.ended ?? 0;
+    this.words[WORD.fault] = state.fault === undefined ? 0 : state.fault.access === 'read' ? 1 : 2;
+    this.words[WORD.faultAt] = (state.fault?.iova ?? 0) | 0;
   }
 
   /** Interrupts that the context ever raised. Counted where they are raised, read by the hypervisor. */
@@ -84,7 +120,8 @@ export class ContextImage {
   }
 }
 
-const digestWord = (digest: string, word: number): number => Number.parseInt(digest.slice(word * 8, word * 8 + 8), 16) | 0;
+const digestWord = (digest: string, word: number): number =>
+  Number.parseInt(digest.slice(word * 8, word * 8 + 8), 16) | 0;
 
 const localAt = (firmware: FirmwareImage): number => {
   const end = (HEADER_WORDS + WINDOW_WORDS) * 4 + firmware.globals.length * 8;
@@ -92,4 +129,5 @@ const localAt = (firmware: FirmwareImage): number => {
 };
 
 /** Size of a context image for this firmware, in bytes. */
-export const imageBytes = (firmware: FirmwareImage): number => localAt(firmware) + firmware.memoryPages * PAGE;
+export const imageBytes = (firmware: FirmwareImage): number =>
+  localAt(firmware) + firmware.memoryPages * PAGE;

@@ -41,6 +41,11 @@ export class Iommu {
     this.#ram = undefined;
   }
 
+  /** Whether the table moved on since the last `synchronise`. */
+  get stale(): boolean {
+    return this.#table !== undefined && Atomics.load(this.#table, EPOCH) !== this.#epoch;
+  }
+
   /** Drops stale translations. Returns the epoch to acknowledge, or -1 when it did not move. */
   synchronise(): number {
     if (this.#table === undefined) return -1;
@@ -70,12 +75,13 @@ export class Iommu {
     for (let at = iova - (iova % PAGE_BYTES); at < iova + size; at += PAGE_BYTES) {
       if (this.#translate(at, right) < 0) return { access, iova: Math.max(at, iova) };
     }
-    for (let done = 0; done < size; ) {
+    for (let done = 0; done < size;) {
       const at = iova + done;
       const offset = at % PAGE_BYTES;
       const start = this.#translate(at, right) + offset;
       let run = Math.min(PAGE_BYTES - offset, size - done);
-      while (done + run < size && this.#translate(at + run, right) === start + run) run += Math.min(PAGE_BYTES, size - done - run);
+      while (done + run < size && this.#translate(at + run, right) === start + run)
+        run += Math.min(PAGE_BYTES, size - done - run);
       if (right === RIGHT.read) local.set(this.#ram.subarray(start, start + run), done);
       else this.#ram.set(local.subarray(done, done + run), start);
       done += run;

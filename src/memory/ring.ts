@@ -23,7 +23,8 @@ export const FULL = -1;
 
 /** Shared memory for a ring of `capacity` descriptors, a power of two. */
 export function ringMemory(capacity: number): SharedArrayBuffer {
-  if (capacity < 1 || (capacity & (capacity - 1)) !== 0) throw new RangeError(`a ring of ${capacity}: not a power of two`);
+  if (capacity < 1 || (capacity & (capacity - 1)) !== 0)
+    throw new RangeError(`a ring of ${capacity}: not a power of two`);
   return new SharedArrayBuffer((SLOTS + capacity * DESCRIPTOR_WORDS) * 4);
 }
 

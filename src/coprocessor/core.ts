@@ -1,0 +1,421 @@
+import { compileTable } from '../../machines/table.ts';
+import { coprocessorMachine, type CoprocessorEvent } from '../../machines/coprocessor.ts';
+import { InvariantError, assert } from '../base/assert.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import { NO_TIME, START, after, ns, type Duration, type Instant } from '../base/units.ts';
+import type { Device, Platform } from '../contract/platform.ts';
+import type { ContextSpec, CoprocessorSpec } from '../contract/port.ts';
+import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
+import { CONTROL, NO_SLOT, WINDOW_WORDS, readInstant } from '../memory/channel.ts';
+import { LINES } from '../memory/context-image.ts';
+import { Doorbell } from '../memory/doorbell.ts';
+import { Iommu } from '../memory/iommu.ts';
+import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
+import { Context } from './context.ts';
+import { fetchCommand, finishCommand } from './front-end.ts';
+import { Reporter } from './reporter.ts';
+import { ResidentFirmwares } from './residents.ts';
+import { arrive, depart, type SwitchRequest } from './world-switch.ts';
+
+/** What a core needs of the runtime that steps it. */
+export interface CoreHost {
+  now(): Instant;
+  /** The coprocessor was busy for so long: moves a simulated clock, means nothing on threads. */
+  spend(length: Duration): void;
+}
+
+/** What a turn of the core says to whoever steps it. */
+export const TURN = {
+  /** There is, or may be, more to do. */
+  again: 0,
+  /** Nothing to do until somebody rings. */
+  sleep: 1,
+  /** A metered firmware used more cycles than the watchdog allows: on a thread it would never have returned. */
+  hung: 2,
+} as const;
+export type Turn = (typeof TURN)[keyof typeof TURN];
+
+const table = compileTable<CoprocState, CoprocessorEvent>(coprocessorMachine, COPROC_STATES);
+
+/** Cycles that fetching, finishing or looking takes: what a simulated run charges beside the firmware's own. */
+const FRONT_END_CYCLES = 64;
+
+/**
+ * One coprocessor: obeys the hypervisor's control ring, fetches the loaded context's commands, steps
+ * its firmware, raises its interrupts, switches contexts. It runs in turns of one step and never blocks,
+ * so that a thread and a simulation can drive it alike.
+ */
+export class CoprocessorCore {
+  readonly spec: CoprocessorSpec;
+  readonly device: Device;
+  readonly window: Int32Array;
+  readonly iommu = new Iommu();
+  readonly reporter: Reporter;
+  readonly host: CoreHost;
+  readonly platform: Platform;
+  loaded: Context | undefined;
+  readonly #bell: Doorbell;
+  readonly #control: RingConsumer;
+  readonly #posted: RingConsumer;
+  readonly #contexts = new Map<number, Context>();
+  readonly #residents: ResidentFirmwares;
+  readonly #writable: Uint8Array;
+  #state: CoprocState = table.initial;
+  #until: Instant = START;
+  #expired = false;
+  #request: SwitchRequest | undefined;
+
+  constructor(
+    spec: CoprocessorSpec,
+    platform: Platform,
+    host: CoreHost,
+    bells: { own: Doorbell; hypervisor: Doorbell },
+  ) {
+    this.spec = spec;
+    this.platform = platform;
+    this.host = host;
+    this.device = platform.createDevice();
+    this.window = new Int32Array(spec.channel.window);
+    this.#bell = bells.own;
+    this.#control = new RingConsumer(spec.channel.control);
+    this.#posted = new RingConsumer(spec.channel.posted);
+    this.reporter = new Reporter(new RingProducer(spec.channel.events), bells.hypervisor);
+    this.#residents = new ResidentFirmwares(this);
+    this.#writable = new Uint8Array(WINDOW_WORDS);
+    for (const register of platform.registers)
+      if (register.firmware) this.#writable[register.offset >> 2] = 1;
+    this.resetWindow();
+    this.reporter.state(this.#state, NO_SLOT, host.now());
+  }
+
+  get bell(): Doorbell {
+    return this.#bell;
+  }
+
+  attach(spec: ContextSpec): Outcome<void> {
+    const resident = this.#residents.load(spec.firmware);
+    if (resident.kind === 'failed') return resident;
+    this.#contexts.set(spec.slot, new Context(spec, resident.value));
+    return ok(undefined);
+  }
+
+  detach(slot: number): Outcome<void> {
+    if (this.loaded?.slot === slot) return failed('the context is loaded');
+    this.#contexts.delete(slot);
+    this.#residents.retain([...this.#contexts.values()].map((context) => context.spec.firmware.digest));
+    return ok(undefined);
+  }
+
+  /** Whether there is something to do: asked between `arm` and sleeping. */
+  hasWork(): boolean {
+    if (this.#control.available() > 0 || this.#posted.available() > 0 || this.#request !== undefined)
+      return true;
+    const context = this.loaded;
+    if (context === undefined) return false;
+    if (this.iommu.stale || this.#deliverable(context)) return true;
+    if (context.ended !== undefined) return false;
+    return context.active || (context.commands.available() !== 0 && this.device.accepts(this.window));
+  }
+
+  /** One step. Everything that can take long is cut into steps, so that the next turn comes soon. */
+  turn(): Turn {
+    this.reporter.flush();
+    if (this.#control.available() > 0) {
+      this.#obey();
+      return TURN.again;
+    }
+    this.#drainPosted();
+    if (this.loaded === undefined) return TURN.sleep;
+    this.#acknowledge(this.loaded);
+    this.#deliver(this.loaded);
+    if (this.#request !== undefined) return this.#leave(this.loaded, this.#request);
+    return this.#run(this.loaded);
+  }
+
+  // ---- what the hypervisor says
+
+  #obey(): void {
+    const at = this.#control.peek();
+    const words = this.#control.words;
+    const op = words[at]!;
+    const slot = words[at + 1]!;
+    const to = words[at + 2]!;
+    const sequence = words[at + 3]!;
+    const slice = (readInstant(words, at + 4) - START) as Duration;
+    this.#control.release();
+    this.host.spend(this.cycles(FRONT_END_CYCLES));
+    if (op === CONTROL.extend) {
+      if (this.loaded?.slot === slot) this.#slice(slice);
+    } else if (op === CONTROL.worldSwitch) {
+      // Writes that were posted before the window was taken away belong to the context that leaves.
+      this.#drainPosted();
+      const next = to === NO_SLOT ? undefined : this.#contexts.get(to);
+      assert(to === NO_SLOT || next !== undefined, 'the hypervisor switches to contexts that it attached');
+      const request = { next, sequence, slice, started: this.host.now() };
+      if (this.loaded === undefined) this.#come(request, 0, NO_SLOT);
+      else {
+        this.move('QUIESCE');
+        this.#request = request;
+      }
+    } else throw new InvariantError(`no control operation ${op}`);
+  }
+
+  #slice(length: Duration): void {
+    this.#until = after(this.host.now(), length);
+    this.#expired = false;
+  }
+
+  // ---- the world switch, the coprocessor's half
+
+  #leave(context: Context, request: SwitchRequest): Turn {
+    let trap: string | undefined;
+    const askFirmware = (): number => {
+      try {
+        return Math.max(0, context.firmware.instance.quiesce());
+      } catch (error) {
+        trap = context.firmware.instance.trapReason(error);
+        return 0;
+      }
+    };
+    const busy = context.active && context.ended === undefined;
+    const outcome = this.device.quiesce(this.window, busy, busy ? askFirmware : () => 0);
+    if (trap !== undefined) {
+      this.#trap(context, trap);
+      return TURN.again;
+    }
+    if (outcome.kind === 'draining') return this.#step(context);
+    this.#request = undefined;
+    if (outcome.kind === 'denied') {
+      this.move('DENY');
+      this.reporter.denied(
+        context.slot,
+        this.host.now(),
+        request.sequence,
+        Math.ceil(outcome.retryAfter / 1e3),
+      );
+      return TURN.again;
+    }
+    const saved = depart(this, context);
+    this.loaded = undefined;
+    if (request.next === undefined) {
+      this.move('SAVED');
+      this.reporter.switched(
+        NO_SLOT,
+        this.host.now(),
+        request.sequence,
+        saved,
+        0,
+        context.hasWork(),
+        request.started,
+      );
+    } else this.#come(request, saved, context.slot);
+    return TURN.again;
+  }
+
+  #come(request: SwitchRequest, saved: number, left: number): void {
+    const next = request.next;
+    const leftContext = this.#contexts.get(left);
+    const more = leftContext?.hasWork() ?? false;
+    if (next === undefined) {
+      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, saved, 0, more, request.started);
+      return;
+    }
+    this.move('LOAD', next.slot);
+    const loaded = arrive(this, next);
+    if (loaded.kind === 'failed') {
+      this.move('REFUSED', NO_SLOT);
+      this.reporter.loadFailed(next.slot, this.host.now(), request.sequence, loaded.reason);
+      return;
+    }
+    this.loaded = next;
+    this.#slice(request.slice);
+    this.move('LOADED');
+    this.reporter.switched(
+      next.slot,
+      this.host.now(),
+      request.sequence,
+      saved,
+      loaded.value,
+      more,
+      request.started,
+    );
+  }
+
+  // ---- running the loaded context
+
+  #run(context: Context): Turn {
+    if (!this.#expired && this.host.now() >= this.#until) {
+      this.#expired = true;
+      this.reporter.expired(context.slot, this.host.now());
+    }
+    if (context.ended !== undefined) return this.#finish(context, context.ended);
+    if (context.active) return this.#step(context);
+    const waiting = this.device.accepts(this.window) ? context.commands.available() : 0;
+    if (waiting === CORRUPT) {
+      this.reporter.corrupt(context.slot, this.host.now());
+      this.#lose(context);
+      return TURN.again;
+    }
+    if (waiting === 0) {
+      if (this.#state !== 'idle') this.move('DRAINED');
+      return TURN.sleep;
+    }
+    if (this.#state === 'idle') {
+      this.move('WORK');
+      // Who decides the length of this stay has to decide it anew.
+      this.#expired = false;
+    }
+    this.host.spend(this.cycles(FRONT_END_CYCLES));
+    const op = fetchCommand(context);
+    this.device.onStart(this.window);
+    if (op === 0) return this.#finish(context, 1);
+    return this.#call(context, context.firmware.instance.start);
+  }
+
+  #step(context: Context): Turn {
+    this.device.onStep(this.window);
+    return this.#call(context, context.firmware.instance.step);
+  }
+
+  #call(context: Context, entry: (budget: number) => number): Turn {
+    const instance = context.firmware.instance;
+    const metered = context.spec.firmware.metered;
+    const limit = Math.min(2 ** 30, Math.ceil((this.spec.stepLimit / 1e9) * this.spec.clock));
+    if (metered) instance.refuel(limit);
+    let status = 0;
+    try {
+      status = entry(this.platform.stepBudget);
+    } catch (error) {
+      const reason = instance.trapReason(error);
+      if (metered) this.host.spend(this.cycles(limit - instance.fuelLeft()));
+      if (reason === 'out of fuel') return TURN.hung;
+      this.#trap(context, reason);
+      return TURN.again;
+    }
+    if (metered) this.host.spend(this.cycles(limit - instance.fuelLeft()));
+    return status === 0 ? TURN.again : this.#finish(context, status);
+  }
+
+  #finish(context: Context, status: number): Turn {
+    const finished = finishCommand(context, status);
+    if (!finished) {
+      // The guest does not take its completions: it alone waits.
+      context.ended = status;
+      if (this.#state !== 'idle' && this.#request === undefined) this.move('DRAINED');
+      return TURN.sleep;
+    }
+    this.device.onEnd(this.window, status === 1);
+    Atomics.store(this.window, this.device.core.fence >> 2, context.sequence);
+    this.raise(context, 0);
+    this.host.spend(this.cycles(FRONT_END_CYCLES));
+    return TURN.again;
+  }
+
+  /** The firmware trapped: its context is lost, nothing else is. */
+  #trap(context: Context, reason: string): void {
+    this.move('FAULT');
+    this.reporter.trapped(context.slot, this.host.now(), reason);
+    this.#lose(context);
+    this.move('RESET', NO_SLOT);
+  }
+
+  #lose(context: Context): void {
+    const request = this.#request;
+    this.#request = undefined;
+    this.iommu.leave();
+    context.firmware.memory.fill(0);
+    this.resetWindow();
+    this.loaded = undefined;
+    // A switch was under way and ends here: the hypervisor hears of the fault and decides anew.
+    if (request !== undefined)
+      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, 0, 0, false, request.started);
+  }
+
+  // ---- registers and interrupts
+
+  /** A register access of the firmware. */
+  registerGet(offset: number): number {
+    return offset >= 0 && offset < WINDOW_WORDS * 4 ? Atomics.load(this.window, offset >> 2) : 0;
+  }
+
+  registerSet(offset: number, value: number): void {
+    const word = offset >> 2;
+    if (this.#writable[word] === 1) Atomics.store(this.window, word, value);
+  }
+
+  raise(context: Context, line: number): void {
+    if (line < 0 || line >= LINES) return;
+    context.image.countRaised();
+    Atomics.add(context.image.pending, line, 1);
+    Atomics.or(this.window, this.device.core.interruptStatus >> 2, 1 << line);
+    this.#deliver(context);
+  }
+
+  dmaFault(context: Context, access: 'read' | 'write', iova: number): void {
+    Atomics.store(this.window, this.device.core.faultAddress >> 2, iova | 0);
+    if (context.fault !== undefined) return;
+    context.fault = { access, iova };
+    this.reporter.iommuFault(context.slot, this.host.now(), access, iova);
+  }
+
+  #deliverable(context: Context): boolean {
+    const mask = Atomics.load(this.window, this.device.core.interruptMask >> 2);
+    for (let line = 0; line < LINES; line++) {
+      if ((mask & (1 << line)) === 0 && Atomics.load(context.image.pending, line) > 0) return true;
+    }
+    return false;
+  }
+
+  #deliver(context: Context): void {
+    const mask = Atomics.load(this.window, this.device.core.interruptMask >> 2);
+    const pending = context.image.pending;
+    for (let line = 0; line < LINES; line++) {
+      if ((mask & (1 << line)) !== 0) continue;
+      while (Atomics.load(pending, line) > 0) {
+        // Counted down first: the hypervisor may count what is pending as soon as it has the event.
+        Atomics.sub(pending, line, 1);
+        if (this.reporter.interrupt(context.slot, this.host.now(), line)) continue;
+        Atomics.add(pending, line, 1);
+        return;
+      }
+    }
+  }
+
+  #drainPosted(): void {
+    const posted = this.#posted;
+    while (posted.available() > 0) {
+      const at = posted.peek();
+      const offset = posted.words[at]!;
+      const value = posted.words[at + 1]!;
+      posted.release();
+      if (this.loaded !== undefined) this.device.onWrite(this.window, offset, value);
+    }
+  }
+
+  #acknowledge(context: Context): void {
+    const epoch = this.iommu.synchronise();
+    if (epoch !== -1) this.reporter.invalidated(context.slot, this.host.now(), epoch);
+  }
+
+  resetWindow(): void {
+    this.window.fill(0);
+    for (const register of this.platform.registers) this.window[register.offset >> 2] = register.reset;
+  }
+
+  cycles(count: number): Duration {
+    return ns((count / this.spec.clock) * 1e9);
+  }
+
+  /** Time that moving `bytes` takes at `bandwidth` bytes per second. */
+  moving(bytes: number, bandwidth: number): Duration {
+    return bandwidth > 0 ? ns((bytes / bandwidth) * 1e9) : NO_TIME;
+  }
+
+  move(event: CoprocessorEvent, slot = this.loaded?.slot ?? NO_SLOT): void {
+    const next = table.next(this.#state, event);
+    if (next === undefined)
+      throw new InvariantError(`coprocessor ${this.spec.id}: ${event} while ${this.#state}`);
+    this.#state = next;
+    this.reporter.state(next, slot, this.host.now());
+  }
+}

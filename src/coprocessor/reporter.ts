@@ -1,0 +1,118 @@
+import type { Instant } from '../base/units.ts';
+import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
+import { EVENT, writeInstant, writeText } from '../memory/channel.ts';
+import type { Doorbell } from '../memory/doorbell.ts';
+import { DESCRIPTOR_WORDS, FULL, type RingProducer } from '../memory/ring.ts';
+
+/** Tells the hypervisor what happens, in order. When the ring is full, the rest is kept until there is room. */
+export class Reporter {
+  readonly #ring: RingProducer;
+  readonly #bell: Doorbell;
+  readonly #draft = new Int32Array(DESCRIPTOR_WORDS);
+  readonly #backlog: Int32Array[] = [];
+
+  constructor(ring: RingProducer, bell: Doorbell) {
+    this.#ring = ring;
+    this.#bell = bell;
+  }
+
+  state(state: CoprocState, slot: number, now: Instant): void {
+    this.#begin(EVENT.state, slot, now);
+    this.#draft[4] = COPROC_STATES.indexOf(state);
+    this.#send();
+  }
+
+  switched(
+    slot: number,
+    now: Instant,
+    sequence: number,
+    saved: number,
+    loaded: number,
+    more: boolean,
+    started: Instant,
+  ): void {
+    const draft = this.#begin(EVENT.switched, slot, now);
+    draft[4] = sequence;
+    draft[5] = saved;
+    draft[6] = loaded;
+    draft[7] = more ? 1 : 0;
+    writeInstant(draft, 8, started);
+    this.#send();
+  }
+
+  denied(slot: number, now: Instant, sequence: number, retryAfterUs: number): void {
+    const draft = this.#begin(EVENT.denied, slot, now);
+    draft[4] = sequence;
+    draft[5] = retryAfterUs;
+    this.#send();
+  }
+
+  loadFailed(slot: number, now: Instant, sequence: number, reason: string): void {
+    const draft = this.#begin(EVENT.loadFailed, slot, now);
+    draft[4] = sequence;
+    writeText(draft, 0, reason);
+    this.#send();
+  }
+
+  trapped(slot: number, now: Instant, reason: string): void {
+    writeText(this.#begin(EVENT.trapped, slot, now), 0, reason);
+    this.#send();
+  }
+
+  expired(slot: number, now: Instant): void {
+    this.#begin(EVENT.expired, slot, now);
+    this.#send();
+  }
+
+  corrupt(slot: number, now: Instant): void {
+    this.#begin(EVENT.corrupt, slot, now);
+    this.#send();
+  }
+
+  iommuFault(slot: number, now: Instant, access: 'read' | 'write', iova: number): void {
+    const draft = this.#begin(EVENT.iommuFault, slot, now);
+    draft[4] = access === 'write' ? 1 : 0;
+    draft[5] = iova | 0;
+    this.#send();
+  }
+
+  invalidated(slot: number, now: Instant, epoch: number): void {
+    this.#begin(EVENT.invalidated, slot, now)[4] = epoch;
+    this.#send();
+  }
+
+  /** Unlike the others this one may be refused: a pending interrupt stays with its context while the ring is full. */
+  interrupt(slot: number, now: Instant, line: number): boolean {
+    if (this.#backlog.length > 0) return false;
+    this.#begin(EVENT.interrupt, slot, now)[4] = line;
+    return this.#offer(this.#draft);
+  }
+
+  /** Sends what was kept back. */
+  flush(): void {
+    while (this.#backlog.length > 0 && this.#offer(this.#backlog[0]!)) this.#backlog.shift();
+  }
+
+  #begin(event: number, slot: number, now: Instant): Int32Array {
+    this.#draft.fill(0);
+    this.#draft[0] = event;
+    this.#draft[1] = slot;
+    writeInstant(this.#draft, 2, now);
+    return this.#draft;
+  }
+
+  #send(): void {
+    this.flush();
+    if (this.#backlog.length > 0 || !this.#offer(this.#draft)) this.#backlog.push(this.#draft.slice());
+  }
+
+  #offer(event: Int32Array): boolean {
+    const at = this.#ring.claim();
+    if (at === FULL) return false;
+    // The hypervisor's index is the only thing it could break here, and it does not share this memory with guests.
+    if (at >= 0) this.#ring.words.set(event, at);
+    this.#ring.publish();
+    this.#bell.ring();
+    return true;
+  }
+}

@@ -1,0 +1,51 @@
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import type { Duration, Instant } from '../base/units.ts';
+import { IMAGE_STATE } from '../memory/context-image.ts';
+import type { Context } from './context.ts';
+import type { CoprocessorCore } from './core.ts';
+
+/** A world switch that the hypervisor asked for. The steps before and after it are in `src/hypervisor/world-switch.ts`. */
+export interface SwitchRequest {
+  readonly next: Context | undefined;
+  readonly sequence: number;
+  /** How long the next context may stay. */
+  readonly slice: Duration;
+  readonly started: Instant;
+}
+
+/** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that were saved. */
+export function depart(core: CoprocessorCore, context: Context): number {
+  const { image, firmware } = context;
+  // 4. Save. Pending interrupts are in the image already: they are counted there.
+  image.registers.set(core.window);
+  firmware.instance.saveGlobals(image.globals);
+  image.local.set(firmware.memory);
+  image.setFirmware(context.spec.firmware.digest);
+  image.frontEnd = context;
+  core.host.spend(core.moving(image.local.length, core.spec.switchBandwidth));
+  // 5. Fence: from here on no DMA of this context can happen.
+  core.iommu.leave();
+  // Whole from here on: a coprocessor that dies later costs this context nothing.
+  image.state = IMAGE_STATE.saved;
+  // 6. Harvest: nobody finds what this context left behind.
+  firmware.memory.fill(0);
+  core.resetWindow();
+  return image.local.length;
+}
+
+/** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that were loaded. */
+export function arrive(core: CoprocessorCore, context: Context): Outcome<number> {
+  const { image, firmware, spec } = context;
+  if (image.state === IMAGE_STATE.away) return failed('its image is torn');
+  const fresh = image.state === IMAGE_STATE.fresh;
+  if (!fresh && !image.isFirmware(spec.firmware.digest)) return failed('its image is of another firmware');
+  firmware.instance.loadGlobals(fresh ? firmware.firstGlobals : image.globals);
+  firmware.memory.set(fresh ? firmware.firstMemory : image.local);
+  // A fresh context's registers stand at their reset values, but for what its guest wrote already.
+  core.window.set(image.registers);
+  Object.assign(context, image.frontEnd);
+  core.host.spend(core.moving(image.local.length, core.spec.switchBandwidth));
+  core.iommu.enter(spec.pageTable, spec.ram);
+  image.state = IMAGE_STATE.away;
+  return ok(image.local.length);
+}
