@@ -3,20 +3,22 @@ export class FirmwareTrap extends Error {
   override readonly name = 'FirmwareTrap';
 }
 
-/** What V8 says when WebAssembly traps, and what we call it. The texts are V8's `message-template.h`. */
-const TRAPS: Readonly<Record<string, string>> = {
-  unreachable: 'unreachable executed',
-  'memory access out of bounds': 'memory access out of bounds',
-  'data segment out of bounds': 'data segment outside of local memory',
-  'element segment out of bounds': 'element segment outside of its table',
-  'divide by zero': 'integer divide by zero',
-  'remainder by zero': 'integer divide by zero',
-  'divide result unrepresentable': 'integer overflow in a division',
-  'float unrepresentable in integer range': 'float does not fit an integer',
-  'table index is out of bounds': 'indirect call outside of its table',
-  'null function or function signature mismatch': 'indirect call of a function of another type',
-  'operation does not support unaligned accesses': 'atomic access is not aligned',
-};
+/** What V8 says when WebAssembly traps (its `message-template.h`, several versions), and what we call it. */
+const TRAPS: readonly (readonly [RegExp, string])[] = [
+  [/^unreachable$/, 'unreachable executed'],
+  [/memory access out of bounds/, 'memory access out of bounds'],
+  [/data segment.* out of bounds/, 'data segment outside of local memory'],
+  [
+    /Instance\(\): table index|(table initializer|element segment).* out of bounds/,
+    'element segment outside of its table',
+  ],
+  [/^(divide|remainder) by zero$/, 'integer divide by zero'],
+  [/^divide result unrepresentable$/, 'integer overflow in a division'],
+  [/^float unrepresentable in integer range$/, 'float does not fit an integer'],
+  [/^table (index is|access) out of bounds$/, 'indirect call outside of its table'],
+  [/signature mismatch/, 'indirect call of a function of another type'],
+  [/unaligned accesses/, 'atomic access is not aligned'],
+];
 
 /**
  * The reason of a trap, in one line. Anything that is not the doing of the firmware is a defect in
@@ -24,8 +26,10 @@ const TRAPS: Readonly<Record<string, string>> = {
  */
 export function classifyTrap(error: unknown): string {
   if (error instanceof FirmwareTrap) return error.message;
-  if (error instanceof WebAssembly.RuntimeError)
-    return Object.hasOwn(TRAPS, error.message) ? TRAPS[error.message]! : error.message.split('\n', 1)[0]!;
+  if (error instanceof WebAssembly.RuntimeError) {
+    const known = TRAPS.find(([said]) => said.test(error.message));
+    return known === undefined ? error.message.replace(/\s+/g, ' ') : known[1];
+  }
   // The engine's word for a stack that is full.
   if (error instanceof RangeError && error.message === 'Maximum call stack size exceeded')
     return 'stack overflow';
