@@ -89,6 +89,9 @@ describe('the infer firmware', () => {
     // A sample, 36 positions of the convolution, 9 of the pool, 3 neurons, a record, and the end.
     expect(one.steps).toBe(1 + 36 + 9 + 3 + 1 + 1);
     expect(many.steps).toBe(1);
+    // 93 units of work, at most two in a part: a budget of 10 is never passed by more than one.
+    const some = firmware.run(CLASSIFY, [SAMPLES, 1, RECORDS], 10);
+    expect(some.steps).toBeGreaterThanOrEqual(Math.ceil(93 / 11));
   });
 
   it('keeps its network between commands, and forgets it when a load fails', () => {
@@ -150,6 +153,37 @@ describe('the infer firmware', () => {
       layers: [dense(40 * 40 * 41, 1)],
     };
     expect(load(harness(), encodeNetwork(heavy)).status).toBe(-8);
+  });
+
+  it('accepts a network up to the last byte of local memory, and executes it', () => {
+    const network = (width: number): Network => ({
+      input: { height: 250, width, channels: 1 },
+      layers: [conv(1, 1, 2, 1), { kind: 'pool', window: 4, stride: 50 }, dense(5 * 6 * 2, 2)],
+    });
+    const used = (width: number): number => load(harness(), encodeNetwork(network(width))).results[3]!;
+    const perColumn = used(256) - used(255);
+    expect(perColumn).toBe(2 * 250 * 2);
+    const widest = 255 + Math.floor((LOCAL - used(255)) / perColumn);
+    const firmware = harness();
+    expect(load(firmware, encodeNetwork(network(widest))).status).toBe(1);
+    const sample = Uint8Array.from({ length: 250 * widest }, (_, index) => index * 7);
+    expect(classify(firmware, [sample], 2).records).toEqual([expected(network(widest), sample)]);
+    expect(load(harness(), encodeNetwork(network(widest + 1))).status).toBe(-8);
+  });
+
+  it('refuses a window that is higher or wider than its input', () => {
+    const windowed = (height: number, width: number): Uint8Array =>
+      encodeNetwork({ input: { height, width, channels: 1 }, layers: [conv(3, 1, 1, 1), dense(1, 1)] });
+    expect(load(harness(), windowed(3, 3)).status).toBe(1);
+    expect(load(harness(), windowed(3, 2)).status).toBe(-7);
+    expect(load(harness(), windowed(2, 3)).status).toBe(-7);
+  });
+
+  it('answers with the first of equal logits', () => {
+    const even = { ...fixedNetwork().layers[2]!, bias: Int32Array.of(5, 9, 9), weights: new Int8Array(192) };
+    const firmware = harness();
+    load(firmware, encodeNetwork({ input: { height: 8, width: 8, channels: 1 }, layers: [even as Layer] }));
+    expect(classify(firmware, [new Uint8Array(64)], 3).records).toEqual([[1, 5, 9, 9]]);
   });
 
   it('never traps and never hangs on a file with any word of its tables overwritten', () => {

@@ -20,7 +20,7 @@ export function classificationCsv(results: readonly Classification[]): string {
 
 /** Rows are labels, columns what the network saw. */
 export function confusionTable(results: readonly Classification[]): string {
-  const counts = Array.from({ length: CLASSES }, () => new Array<number>(CLASSES).fill(0));
+  const counts = Array.from({ length: CLASSES }, () => Array.from({ length: CLASSES }, () => 0));
   for (const { label, predicted } of results) counts[label]![predicted]!++;
   const row = (head: string, cells: readonly (string | number)[]): string =>
     head.padEnd(6) + cells.map((cell) => String(cell).padStart(5)).join('');
