@@ -9,6 +9,5 @@ export function printable(text: string): string {
 /** The first `width` characters of a line that may carry colours; the colours are always closed. */
 export function clipped(line: string, width: number): string {
   let seen = 0;
-  // oxlint-disable-next-line no-control-regex
   return line.replace(/\u001b\[[\d;]*m|[^]/gu, (piece) => (piece.length > 2 || seen++ < width ? piece : ''));
 }

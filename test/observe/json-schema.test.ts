@@ -1,6 +1,6 @@
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { RunReport } from '../../src/contract/report.ts';
 import { runReportJsonSchema, runReportSchema } from '../../src/observe/json-schema.ts';
 import { syntheticRun } from './fixtures.ts';

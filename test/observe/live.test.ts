@@ -73,7 +73,6 @@ describe('the live table', () => {
     const [first] = report.vcoprocs;
     const snapshot = { ...snapshotAt(1e9), vcoprocs: [{ ...first!, id: evil }] };
     const text = liveText(snapshot, 200, false).join('\n');
-    // oxlint-disable-next-line no-control-regex
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
     expect(text).toContain('a b/gpu0');
   });
@@ -96,7 +95,6 @@ describe('the live view', () => {
     view.end();
     const lines = text().trimEnd().split('\n');
     expect(lines).toHaveLength(9 + 3);
-    // oxlint-disable-next-line no-control-regex
     expect(text()).not.toMatch(/\u001b/);
     expect(lines[0]).toBe(
       '1.00 s | gpu0 running cluster/gpu0, 82.8 % busy, 120 switches | ' +
@@ -116,7 +114,6 @@ describe('the live view', () => {
   });
 
   test('uses no colour when NO_COLOR is set', () => {
-    // oxlint-disable-next-line no-control-regex
     const colours = /\u001b\[(?:2|3\d)m/;
     for (const [value, expected] of [
       ['1', false],
