@@ -12,7 +12,10 @@ import {
   outputShape,
 } from '../../examples/cockpit/guests/assist/network.ts';
 import { seededRandom } from '../../src/base/random.ts';
+import { globalBytes, instantiateFirmware } from '../../src/firmware/instance.ts';
+import { prepareFirmware } from '../../src/firmware/prepare.ts';
 import { type FirmwareHarness, firmwareHarness } from './harness.ts';
+import { idleHost, valueOf } from './loaded.ts';
 
 const LOCAL = 4 * 65536;
 const GUEST = 1 << 20;
@@ -221,6 +224,83 @@ describe('the infer firmware', () => {
     expect([status, results[0]]).toEqual([-7, 1]);
   });
 });
+
+describe('two contexts of the infer firmware', () => {
+  it('each keep their network when they are switched after every step', () => {
+    const random = seededRandom(5);
+    const contexts = [conv(3, 1, 2, 1), conv(2, 2, 3, 1)].map((first): Context => {
+      const shape = outputShape(first, { height: 8, width: 8, channels: 1 });
+      const last = dense(shape.height * shape.width * shape.channels, 3);
+      const network: Network = { input: { height: 8, width: 8, channels: 1 }, layers: [first, last] };
+      const sample = Uint8Array.from({ length: 64 }, () => random.below(256));
+      const file = encodeNetwork(network);
+      const guest = new Uint8Array(GUEST);
+      guest.set(file);
+      guest.set(sample, SAMPLES);
+      const commands = [
+        [LOAD, 0, file.length],
+        [CLASSIFY, SAMPLES, 1, RECORDS],
+      ];
+      return { guest, commands, expected: expected(network, sample), saved: undefined, under: false };
+    });
+    let switches = 0;
+    for (let next = contexts; next.length > 0; next = next.filter(({ commands }) => commands.length > 0)) {
+      next.forEach(runOneStep);
+      switches += next.length;
+    }
+    // Each: two for the load; start, sample, the positions of its convolution, 3 neurons, record, end.
+    expect(switches).toBe(2 + 2 + 36 + 5 + (2 + 2 + 16 + 5));
+    for (const { guest, expected: record } of contexts) {
+      expect([...new Int32Array(guest.slice(RECORDS, RECORDS + 16).buffer)]).toEqual(record);
+    }
+  });
+});
+
+interface Context {
+  readonly guest: Uint8Array;
+  readonly commands: number[][];
+  readonly expected: number[];
+  saved: { local: Uint8Array; globals: DataView } | undefined;
+  under: boolean;
+}
+
+/** Loads the context into a new instance, makes one step of its first command, and saves it. */
+function runOneStep(context: Context): void {
+  const { guest } = context;
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4 });
+  const local = new Uint8Array(memory.buffer);
+  const prepared = valueOf(prepareFirmware('infer', image));
+  const firmware = valueOf(
+    instantiateFirmware(prepared, memory, {
+      ...idleHost,
+      dmaIn: (to, iova, size) => {
+        local.set(guest.subarray(iova, iova + size), to);
+        return 0;
+      },
+      dmaOut: (iova, from, size) => {
+        guest.set(local.subarray(from, from + size), iova);
+        return 0;
+      },
+    }),
+  );
+  if (context.saved !== undefined) {
+    local.set(context.saved.local);
+    firmware.loadGlobals(context.saved.globals);
+  }
+  let status: number;
+  if (context.under) {
+    status = firmware.step(1);
+  } else {
+    new Int32Array(memory.buffer, firmware.commandAddress, 24).set(context.commands[0]!, 1);
+    status = firmware.start();
+  }
+  expect(status).toBeGreaterThanOrEqual(0);
+  context.under = status === 0;
+  if (status === 1) context.commands.shift();
+  const globals = new DataView(new ArrayBuffer(globalBytes(prepared)));
+  firmware.saveGlobals(globals);
+  context.saved = { local: local.slice(), globals };
+}
 
 describe('a network file', () => {
   it('decodes to what was encoded', () => {
