@@ -73,22 +73,22 @@ export function start(): i32 {
   height = argument(2);
   if (width < 1 || width > MAX_SIDE || height < 1 || height > MAX_SIDE) return BAD_SIZE;
   const pixels = <u64>width * height;
-  if (!reachable(argument(0), pixels << 2)) return BAD_ADDRESS;
-  gradient.begin(argument(0), width, height);
+  if (!reachable(address(0), pixels << 2)) return BAD_ADDRESS;
+  gradient.begin(address(0), width, height);
   if (operation & EDGES) {
     const low = argument(5);
     const high = argument(6);
     if (low < 1 || high < low || high > 2047) return BAD_EDGE_THRESHOLDS;
-    if (!reachable(argument(3), pixels)) return BAD_ADDRESS;
-    if (!reachable(argument(4), <u64>((width + 1) & ~1) * height)) return BAD_ADDRESS;
-    edges.begin(argument(3), argument(4), width, height, low * low, high * high);
+    if (!reachable(address(3), pixels)) return BAD_ADDRESS;
+    if (!reachable(address(4), <u64>((width + 1) & ~1) * height)) return BAD_ADDRESS;
+    edges.begin(address(3), address(4), width, height, low * low, high * high);
   }
   if (operation & CORNERS) {
     const capacity = argument(8);
     if (capacity < 1 || capacity > corners.MAX_LISTED) return BAD_CORNER_ARGUMENTS;
     if (argument(9) < 1 || argument(10) < 0) return BAD_CORNER_ARGUMENTS;
-    if (!reachable(argument(7), <u64>capacity * corners.ENTRY)) return BAD_ADDRESS;
-    corners.begin(argument(7), width, height, capacity, argument(9), argument(10));
+    if (!reachable(address(7), <u64>capacity * corners.ENTRY)) return BAD_ADDRESS;
+    corners.begin(address(7), width, height, capacity, argument(9), argument(10));
   }
   tick = 0;
   stage = GRAY;
@@ -175,6 +175,11 @@ function finish(): i32 {
 
 function argument(index: i32): i32 {
   return load<i32>(command + 8 + ((<usize>index) << 2));
+}
+
+/** An argument that is an address. Loaded unsigned: `asc -O3` would sign-extend a widened signed load. */
+function address(index: i32): u32 {
+  return load<u32>(command + 8 + (<usize>index << 2));
 }
 
 function inFrame(row: i32): bool {
