@@ -1,9 +1,9 @@
 // Compiles every firmware kernel: src/firmware/kernels/<name>/firmware.ts -> build/firmware/<name>.wasm.
 //
-//   node src/firmware/build.mjs [--only <name>]... [--dist] [--force]
+//   node src/firmware/build.mjs [--only <name>]... [--force]
 //
 // A kernel's kernel.json says how many 64 KiB pages of local memory it needs: { "pages": 16 }. An output
-// that is newer than its inputs is kept. --dist copies the outputs to dist/firmware for the package.
+// that is newer than its inputs is kept.
 import {
   copyFileSync,
   existsSync,
@@ -82,7 +82,6 @@ async function main() {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', multiple: true },
-      dist: { type: 'boolean' },
       force: { type: 'boolean' },
     },
   });
@@ -101,10 +100,6 @@ async function main() {
         const pages = await compile(name, target);
         const kib = (statSync(target).size / 1024).toFixed(1);
         console.error(`firmware ${name}: ${kib} KiB, ${pages} page${pages === 1 ? '' : 's'} of local memory`);
-      }
-      if (values.dist) {
-        mkdirSync(join(root, 'dist/firmware'), { recursive: true });
-        copyFileSync(target, join(root, 'dist/firmware', `${name}.wasm`));
       }
     } catch (error) {
       if (!(error instanceof BuildError)) throw error;

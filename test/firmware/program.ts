@@ -20,7 +20,7 @@ export type Expression =
 export type Statement =
   | { readonly kind: 'set'; readonly local: number; readonly value: Expression }
   | { readonly kind: 'global'; readonly value: Expression }
-  | { readonly kind: 'if'; readonly condition: Expression; readonly then: Program; readonly else: Program }
+  | { readonly kind: 'if'; readonly condition: Expression; readonly yes: Program; readonly no: Program }
   | { readonly kind: 'loop'; readonly times: number; readonly body: Program }
   /** Leaves the innermost block when its condition holds. */
   | { readonly kind: 'block'; readonly body: Program; readonly leave: Expression; readonly rest: Program }
@@ -66,8 +66,8 @@ export const { program } = fc.letrec<{ program: Program; statement: Statement }>
     fc.record({
       kind: fc.constant('if' as const),
       condition: expression,
-      then: tie('program'),
-      else: tie('program'),
+      yes: tie('program'),
+      no: tie('program'),
     }),
     fc.record({ kind: fc.constant('loop' as const), times: fc.nat(5), body: tie('program') }),
     fc.record({
@@ -111,8 +111,8 @@ function statementWat(statement: Statement, counter: number): string {
     case 'fill':
       return `i32.const 1024 i32.const 1 i32.const ${statement.bytes} memory.fill`;
     case 'if':
-      return `${expressionWat(statement.condition)} if ${statementsWat(statement.then, counter)} ${
-        statement.else.length === 0 ? '' : `else ${statementsWat(statement.else, counter)}`
+      return `${expressionWat(statement.condition)} if ${statementsWat(statement.yes, counter)} ${
+        statement.no.length === 0 ? '' : `else ${statementsWat(statement.no, counter)}`
       } end`;
     case 'loop':
       return `i32.const ${statement.times} local.set ${counter}
@@ -210,7 +210,7 @@ export function interpret(body: Program): { result: number; instructions: number
       case 'if': {
         const condition = evaluate(statement.condition);
         instructions++;
-        return run(condition === 0 ? statement.else : statement.then);
+        return run(condition === 0 ? statement.no : statement.yes);
       }
       case 'loop':
         instructions += 2;
