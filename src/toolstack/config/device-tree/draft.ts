@@ -6,8 +6,11 @@ export interface DraftNode {
   readonly parent: DraftNode | undefined;
   readonly position: SourcePosition;
   readonly labels: Set<string>;
-  readonly properties: Map<string, DraftProperty>;
+  /** A deleted property leaves undefined: given again, it has its old place, as dtc has it. */
+  readonly properties: Map<string, DraftProperty | undefined>;
   readonly children: Map<string, DraftNode>;
+  /** Deleted nodes keep their places too. */
+  deleted: boolean;
   /** Under `/omit-if-no-ref/`: dropped unless something refers to it. */
   omitIfUnreferenced: boolean;
 }
@@ -49,6 +52,7 @@ export function draftNode(name: string, parent: DraftNode | undefined, position:
     labels: new Set(),
     properties: new Map(),
     children: new Map(),
+    deleted: false,
     omitIfUnreferenced: false,
   };
 }
@@ -62,17 +66,31 @@ export function pathOf(node: DraftNode): string {
 export function findDraft(tree: DraftTree, text: string): DraftNode | undefined {
   const [head, ...names] = text === '/' ? [''] : text.split('/');
   let node = head === '' ? tree.root : tree.labels.get(head!);
-  for (const name of names) node = node?.children.get(name);
+  for (const name of names) node = livingChild(node, name);
   return node;
 }
 
+export function livingChild(node: DraftNode | undefined, name: string): DraftNode | undefined {
+  const child = node?.children.get(name);
+  return child?.deleted === true ? undefined : child;
+}
+
+export function livingProperties(node: DraftNode): DraftProperty[] {
+  return [...node.properties.values()].filter((property) => property !== undefined);
+}
+
 export function removeDraft(tree: DraftTree, node: DraftNode): void {
-  node.parent?.children.delete(node.name);
-  for (const gone of descendants(node)) for (const label of gone.labels) tree.labels.delete(label);
+  for (const gone of [...descendants(node)]) {
+    gone.deleted = true;
+    for (const name of gone.properties.keys()) gone.properties.set(name, undefined);
+    for (const label of gone.labels) tree.labels.delete(label);
+    gone.labels.clear();
+  }
 }
 
 /** The node and all below it, each before its children: the order in which dtc numbers phandles. */
 export function* descendants(node: DraftNode): Generator<DraftNode> {
+  if (node.deleted) return;
   yield node;
   for (const child of node.children.values()) yield* descendants(child);
 }

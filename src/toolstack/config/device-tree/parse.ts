@@ -90,7 +90,10 @@ function topLevel(reader: Reader, tree: DraftTree, seen: boolean): boolean {
   return false;
 }
 
-/** Reads `{ ... };` into `node`. In a `fresh` node nothing may stand twice; else it merges. */
+/**
+ * Reads `{ ... };` into `node`. In a `fresh` node nothing may stand twice; else it merges. A deletion in
+ * a fresh node takes a place all the same: dtc's order, and so its phandles, depend on it.
+ */
 function body(reader: Reader, tree: DraftTree, node: DraftNode, fresh: boolean, depth: number): void {
   if (depth > DEEPEST_NODE)
     refuse(reader.here(), 'this node nests too deep', `expected at most ${DEEPEST_NODE} levels`);
@@ -98,11 +101,14 @@ function body(reader: Reader, tree: DraftTree, node: DraftNode, fresh: boolean, 
   let nodesBegan = false;
   while (!reader.takeText('}')) {
     if (reader.takeText('/delete-property/')) {
-      node.properties.delete(takeName(reader, 'the name of the property to delete'));
+      const name = takeName(reader, 'the name of the property to delete');
+      if (fresh || node.properties.has(name)) node.properties.set(name, undefined);
       reader.expect(';', 'after /delete-property/');
     } else if (reader.takeText('/delete-node/')) {
-      const child = node.children.get(takeName(reader, 'the name of the node to delete'));
+      const name = takeName(reader, 'the name of the node to delete');
+      const child = node.children.get(name);
       if (child !== undefined) removeDraft(tree, child);
+      else if (fresh) node.children.set(name, { ...draftNode(name, node, reader.here()), deleted: true });
       reader.expect(';', 'after /delete-node/');
       nodesBegan = true;
     } else {
@@ -160,7 +166,7 @@ function child(
 ): void {
   const { name, labels, position } = head;
   const old = parent.children.get(name);
-  if (old !== undefined && fresh) {
+  if (old !== undefined && !old.deleted && fresh) {
     refuse(
       position,
       `node ${name} is given twice`,
@@ -170,6 +176,7 @@ function child(
   if (name.split('@').length > 2)
     refuse(position, `node name ${name} has more than one '@'`, 'expected name@unit-address');
   const node = old ?? draftNode(name, parent, position);
+  node.deleted = false;
   if (old === undefined) {
     parent.children.set(name, node);
     node.omitIfUnreferenced = head.omit;

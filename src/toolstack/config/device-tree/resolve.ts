@@ -2,6 +2,7 @@ import { expectedLike, ProblemList, quote } from '../problem.ts';
 import {
   descendants,
   findDraft,
+  livingProperties,
   pathOf,
   removeDraft,
   type DraftNode,
@@ -52,7 +53,7 @@ export function resolveDraft(draft: DraftTree): DeviceTree {
   };
   const fill = (kind: 'cell' | 'path', bytesOf: (node: DraftNode) => Uint8Array): void => {
     for (const node of descendants(draft.root)) {
-      for (const property of node.properties.values()) replacePieces(node, property, kind, target, bytesOf);
+      for (const property of livingProperties(node)) replacePieces(node, property, kind, target, bytesOf);
     }
   };
   fill('cell', (node) => bigEndian(BigInt(phandleOf(node)), 32));
@@ -73,7 +74,7 @@ function dropNameProperties(draft: DraftTree, problems: ProblemList): void {
     if (property === undefined) continue;
     const base = node.name.split('@')[0]!;
     const text = Buffer.concat(property.pieces.map(({ bytes }) => bytes)).toString('latin1');
-    if (text === `${base}\0`) node.properties.delete('name');
+    if (text === `${base}\0`) node.properties.set('name', undefined);
     else
       problems.add(
         property.position,
@@ -136,7 +137,7 @@ function replacePieces(
 }
 
 function addPhandle(node: DraftNode, number: number): void {
-  if (node.properties.has('phandle')) return;
+  if (node.properties.get('phandle') !== undefined) return;
   const { position } = node;
   const piece: DraftPiece = { kind: 'cell', position, bytes: bigEndian(BigInt(number), 32), labels: [] };
   node.properties.set('phandle', { name: 'phandle', position, labels: new Set(), pieces: [piece] });
@@ -149,11 +150,13 @@ function finished(draft: DraftTree, numbers: ReadonlyMap<DraftNode, number>): De
     const { name, position } = from;
     const path = parent === undefined ? '/' : `${parent.parent === undefined ? '' : parent.path}/${name}`;
     const properties = new Map(
-      [...from.properties].map(([key, property]) => [key, finishProperty(property)]),
+      livingProperties(from).map((property) => [property.name, finishProperty(property)]),
     );
     const node: DeviceNode = { name, path, labels: [...from.labels], parent, properties, children, position };
     nodes.set(from, node);
-    for (const child of from.children.values()) children.push(finish(child, node));
+    for (const child of from.children.values()) {
+      if (!child.deleted) children.push(finish(child, node));
+    }
     return node;
   };
   const root = finish(draft.root, undefined);
