@@ -2,6 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import jpegJs from 'jpeg-js';
 import { describe, expect, test } from 'vitest';
+import { encodeNetwork } from '../../examples/cockpit/guests/assist/network.ts';
+import {
+  drawCommand,
+  encodeCorners,
+  encodeDraws,
+  encodeVertices,
+} from '../../examples/cockpit/guests/cluster/commands.ts';
+import { clusterFrame } from '../../examples/cockpit/guests/cluster/scene.ts';
 import { present } from '../../src/base/assert.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { globalBytes } from '../../src/firmware/instance.ts';
@@ -250,6 +258,61 @@ const works: readonly Work[] = [
         [1, [0, data.length]],
         [2, [0, data.length, 1 << 16, 1 << 15, 1 << 17, 1 << 17, 4]],
       ];
+    },
+  },
+  {
+    name: 'infer',
+    guestBytes: 1 << 14,
+    prepare(guest) {
+      const random = seededRandom(11);
+      const weights = (length: number) => Int8Array.from({ length }, () => random.below(255) - 127);
+      const scale = { multiplier: 1 << 12, shift: 20 };
+      const file = encodeNetwork({
+        input: { height: 9, width: 8, channels: 1 },
+        layers: [
+          {
+            kind: 'conv',
+            window: 3,
+            stride: 1,
+            bias: Int32Array.of(5, -9, 700),
+            weights: weights(27),
+            scale,
+            relu: true,
+          },
+          { kind: 'pool', window: 2, stride: 2 },
+          { kind: 'dense', bias: Int32Array.of(1, 2, 3, 4), weights: weights(108), scale, relu: false },
+        ],
+      });
+      guest.set(file);
+      guest.set(noise(216, 12), 8192);
+      return [
+        [1, [0, file.length]],
+        [2, [8192, 3, 12_288]],
+      ];
+    },
+  },
+  {
+    name: 'render',
+    guestBytes: 1 << 20,
+    prepare(guest) {
+      const size = { width: 24, height: 16, samples: 1 } as const;
+      const frame = clusterFrame(0.3, size);
+      let free = 64;
+      const put = (bytes: Uint8Array): number => {
+        const at = free;
+        guest.set(bytes, at);
+        free = (at + bytes.length + 3) & ~3;
+        return at;
+      };
+      const placed = new Map(
+        frame.draws.map(({ mesh }) => [
+          mesh,
+          { vertices: put(encodeVertices(mesh)), corners: put(encodeCorners(mesh)) },
+        ]),
+      );
+      const drawList = put(encodeDraws(frame, (mesh) => placed.get(mesh)!));
+      const { op, args } = drawCommand(frame, size, drawList, free);
+      return [[op, args ?? []]];
     },
   },
 ];
