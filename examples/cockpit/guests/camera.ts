@@ -104,7 +104,9 @@ async function see(
     const lane = openLane(domain, domain.coproc('dsp0'), pixels, settings);
     while (next < frames.length) {
       const index = next++;
-      sights[index] = await lane.look(frames[index]!);
+      const sight = await lane.look(frames[index]!);
+      domain.log(`frame ${index}: ${sight.edgePixels} edge pixels, ${sight.found} corners`);
+      sights[index] = sight;
     }
     await lane.close();
   };
@@ -115,11 +117,12 @@ async function see(
 function compare(frames: readonly Picture[], sights: readonly Sight[], settings: VisionSettings): Verdict {
   const { low, high, threshold, capacity } = settings;
   const same = frames.filter((frame, index) => {
-    const { edges, corners, found } = sights[index]!;
+    const { edges, edgePixels, corners, found } = sights[index]!;
     const gradient = gradientOf(frame);
     const expectedEdges = edgesOf(gradient, low, high);
     const expectedCorners = cornersOf(gradient, threshold);
     return (
+      edgePixels === expectedEdges.filter((edge) => edge === 255).length &&
       found === expectedCorners.length &&
       corners.length === Math.min(capacity, found) &&
       corners.every((corner, place) => isSame(corner, expectedCorners[place]!)) &&

@@ -11,9 +11,10 @@ const [RING, HALO] = [3, 4];
 export function overlay(frame: Picture, edges: Uint8Array, corners: readonly Corner[]): Uint8Array {
   const { width, height } = frame;
   const canvas = new Uint8Array(3 * width * height);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    const photo = frame.data.subarray(4 * pixel, 4 * pixel + 3);
-    canvas.set(edges[pixel] === 255 ? EDGE : photo.map((light) => light * DIMMED), 3 * pixel);
+  for (let at = 0; at < canvas.length; at++) {
+    const pixel = Math.floor(at / 3);
+    const channel = at - 3 * pixel;
+    canvas[at] = edges[pixel] === 255 ? EDGE[channel]! : frame.data[4 * pixel + channel]! * DIMMED;
   }
   const paint = (x: number, y: number, colour: readonly number[]): void => {
     if (x >= 0 && x < width && y >= 0 && y < height) canvas.set(colour, 3 * (y * width + x));

@@ -29,7 +29,9 @@ export interface VisionSettings {
 
 /** What the firmware found in one frame. */
 export interface Sight {
+  /** 255 on an edge, 0 elsewhere. */
   readonly edges: Uint8Array;
+  readonly edgePixels: number;
   /** The strongest corners, the strongest first. */
   readonly corners: readonly Corner[];
   /** Corners found, also those that the list had no room for. */
@@ -74,8 +76,12 @@ export function openLane(
       ]);
       const edges = edgesAt.buffer.bytes.slice(0, frame.width * frame.height);
       const [, listed, found] = cornersDone.results;
-      domain.log(`${edgesDone.results[0]} edge pixels, ${found} corners`);
-      return { edges, corners: readCorners(listAt.buffer, listed!), found: found! };
+      return {
+        edges,
+        edgePixels: edgesDone.results[0]!,
+        corners: readCorners(listAt.buffer, listed!),
+        found: found!,
+      };
     },
     async close() {
       for (const { buffer, iova } of [frameAt, edgesAt, scratchAt, listAt]) {
