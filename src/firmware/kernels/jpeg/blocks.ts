@@ -1,5 +1,5 @@
-// The entropy decoders of one block: sequential (T.81 F.2.2) and the four kinds of progressive scan (G.1.2, G.2).
-// A block is 64 16-bit coefficients in natural order.
+// The entropy decoders of one block: sequential (T.81 F.2.2) and the four kinds of progressive scan
+// (G.1.2, G.2). A block is 64 16-bit coefficients in natural order.
 
 import { NATURAL, Component } from './frame';
 import { decodeSymbol } from './huffman';

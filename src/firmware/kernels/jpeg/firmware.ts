@@ -9,7 +9,8 @@
 // Rows of the output follow each other without gaps. `errors.ts` lists the error codes.
 
 import { dmaOut, DONE, MORE } from '../abi';
-import { BAD_COMMAND, BUFFER_TOO_SMALL, DAMAGED, DMA_FAULT, NOT_A_JPEG, TRUNCATED, UNSUPPORTED } from './errors';
+import { BAD_COMMAND, BUFFER_TOO_SMALL, DAMAGED, DMA_FAULT } from './errors';
+import { NOT_A_JPEG, TRUNCATED, UNSUPPORTED } from './errors';
 import {
   forgetFrame,
   frame,
@@ -21,8 +22,8 @@ import {
   readRestartInterval,
 } from './frame';
 import { defineTable, forgetTables } from './huffman';
-import { closeSegment, EOI, inputFaulted, nextByte, openInput, openSegment, seekMarker } from './input';
-import { segmentRest, warnings } from './input';
+import { closeSegment, EOI, inputCut, inputFaulted, nextByte, openInput } from './input';
+import { openSegment, seekMarker, segmentRest, warn, warnings } from './input';
 import { renderIsOver, renderRow, startRendering } from './render';
 import { blocksLeftInRow, finishBlocks, finishIsOver, forgetScans, readScan } from './scan';
 import { scanCount, scanIsOver, scanIsWhole, scanMcu } from './scan';
@@ -165,17 +166,17 @@ function readHeader(): i32 {
   const marker = seekMarker();
   if (inputFaulted()) return DMA_FAULT;
   if (marker == 0) return HEADER_UNITS;
-  if (marker == EOI) {
-    if (scanCount() == 0) return TRUNCATED;
-    if (frame.progressive) phase = FINISHING;
-    else beginRendering();
-    return 1;
-  }
+  if (marker == EOI) return endPicture();
   // RSTn, SOI and TEM have no segment.
   if ((marker & 0xf8) == 0xd0 || marker == 0xd8 || marker == 0x01) return HEADER_UNITS;
   openSegment();
   const status = readSegment(marker);
   if (inputFaulted()) return DMA_FAULT;
+  if (inputCut()) {
+    warn();
+    // The first scan, cut off in its header, gave nothing.
+    return marker == 0xda && scanCount() == 1 ? TRUNCATED : endPicture();
+  }
   if (status != 0) return status;
   if (!closeSegment()) return DAMAGED;
   if (marker == 0xda) return beginScan();
@@ -184,6 +185,14 @@ function readHeader(): i32 {
     phase = 0;
   }
   return HEADER_UNITS;
+}
+
+/** The image ends: what its scans gave becomes the picture. */
+function endPicture(): i32 {
+  if (scanCount() == 0) return TRUNCATED;
+  if (frame.progressive) phase = FINISHING;
+  else beginRendering();
+  return 1;
 }
 
 function readSegment(marker: i32): i32 {

@@ -60,16 +60,16 @@ const COMPONENT_BYTES: i32 = 128;
 const components: usize = memory.data(512, 8);
 export const frame: Frame = changetype<Frame>(memory.data(64, 8));
 
-/** Four tables as DQT gave them, and four as the components latched them: 64 16-bit words in natural order. */
+/** Four tables as DQT gave them, and four as components latched them: 64 16-bit words in natural order. */
 const defined: usize = memory.data(512, 8);
 const latched: usize = memory.data(512, 8);
 let definedMask: i32 = 0;
 
 /** From zig-zag to natural order; a run past the end of a damaged block lands on the last coefficient. */
 export const NATURAL: usize = memory.data<u8>([
-  0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-  28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61,
-  54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63,
+  0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14,
+  21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53,
+  60, 61, 54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63,
 ]);
 
 export function component(index: i32): Component {

@@ -22,7 +22,7 @@ const C3_072711026: i32 = 25172;
 
 const between: usize = memory.data(256, 16);
 
-// What one 1-D transform hands back: even and odd halves; output n is even n + odd n, output 7 - n their difference.
+// What one 1-D transform hands back: output n is even n + odd n, output 7 - n is even n - odd n.
 let even0: i32 = 0;
 let even1: i32 = 0;
 let even2: i32 = 0;
@@ -69,7 +69,7 @@ function coefficient(block: usize, quantizer: usize, index: usize): i32 {
   return <i32>load<i16>(block + (index << 1)) * <i32>load<u16>(quantizer + (index << 1));
 }
 
-/** Dequantizes and transforms `block` (64 16-bit words, natural order) into 8 rows of 8 samples, `stride` apart. */
+/** Dequantizes and transforms `block` (64 16-bit words) into 8 rows of 8 samples, `stride` apart. */
 export function inverse(block: usize, quantizer: usize, to: usize, stride: i32): void {
   for (let column: usize = 0; column < 8; column++) {
     const dc = coefficient(block, quantizer, column);

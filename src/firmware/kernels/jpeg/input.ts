@@ -18,6 +18,7 @@ let faulted: bool = false;
 
 let segmentLeft: i32 = 0;
 let segmentShort: bool = false;
+let segmentCut: bool = false;
 
 /** The bits ahead, left-justified. Below `count` they may repeat bytes that are still to be read. */
 let buffer: u64 = 0;
@@ -86,6 +87,7 @@ function skip(bytes: u32): void {
 /** Enters a marker segment: reads its length. */
 export function openSegment(): void {
   segmentShort = false;
+  segmentCut = false;
   segmentLeft = 2;
   segmentLeft = segmentWord() - 2;
   if (segmentLeft < 0) segmentShort = true;
@@ -95,6 +97,7 @@ export function openSegment(): void {
 export function segmentByte(): i32 {
   const byte = segmentLeft > 0 ? nextByte() : -1;
   if (byte < 0) {
+    segmentCut = segmentLeft > 0;
     segmentShort = true;
     return 0;
   }
@@ -109,6 +112,11 @@ export function segmentWord(): i32 {
 
 export function segmentRest(): i32 {
   return segmentShort ? 0 : segmentLeft;
+}
+
+/** True when the input ended inside the segment. */
+export function inputCut(): bool {
+  return segmentCut;
 }
 
 /** Leaves the segment. False when it was shorter than what was read from it. */

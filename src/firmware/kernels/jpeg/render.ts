@@ -3,7 +3,7 @@
 
 import { dmaIn, dmaOut } from '../abi';
 import { DMA_FAULT } from './errors';
-import { CMYK, colourSpace, component, frame, GRAY, MAX_COMPONENTS, RGB, YCCK, Component } from './frame';
+import { CMYK, colourSpace, Component, component, frame, GRAY, MAX_COMPONENTS, RGB, YCCK } from './frame';
 
 /** Pixels of a tile row; a multiple of 1 to 4, so that a tile begins at a whole sample of every component. */
 const TILE: i32 = 960;
@@ -99,7 +99,7 @@ function repeat(from: usize, to: usize, count: i32, share: i32, per: i32): void 
   }
 }
 
-/** Local address of `count` samples of one component at the resolution of the picture; 0: the IOMMU refused. */
+/** Local address of `count` samples of one component at the picture's resolution; 0: the IOMMU refused. */
 function samplesOf(index: i32, count: i32): usize {
   const part = component(index);
   const row = (line * part.v) / frame.vMax;

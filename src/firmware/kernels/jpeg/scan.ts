@@ -9,7 +9,7 @@ import { tableOf } from './huffman';
 import { inverse, inverseFlat } from './idct';
 import { clearBits, inputFaulted, seekMarker, segmentByte, starved, unreadMarker, warn } from './input';
 
-/** libjpeg's limit too: MCUs of interleaved scans have at most ten blocks (T.81 B.2.3). */
+/** MCUs of interleaved scans have at most ten blocks (T.81 B.2.3). */
 const MAX_MCU_BLOCKS: i32 = 10;
 const CHUNK_BLOCKS: i32 = 160;
 const MAX_SCANS: i32 = 512;
@@ -165,7 +165,8 @@ function resynchronize(): void {
 }
 
 function coefficientRow(part: Component, blockRow: i32): u32 {
-  return part.coefficients + (<u32>((row * part.mcuHigh + blockRow) * part.blocksWide + chunkAt * part.mcuWide) << 7);
+  const block = (row * part.mcuHigh + blockRow) * part.blocksWide + chunkAt * part.mcuWide;
+  return part.coefficients + (<u32>block << 7);
 }
 
 /** Makes room for the next MCUs of the row; a progressive scan fetches what earlier scans found. */
@@ -187,8 +188,15 @@ function openChunk(): bool {
   return true;
 }
 
-/** Writes `lines` rows of samples, `blocks * 8` wide, into a component's plane at block (`column`, `blockRow`). */
-function storeSamples(part: Component, from: usize, column: i32, blockRow: i32, blocks: i32, lines: i32): bool {
+/** Writes `lines` rows of samples, `blocks * 8` wide, into a plane at block (`column`, `blockRow`). */
+function storeSamples(
+  part: Component,
+  from: usize,
+  column: i32,
+  blockRow: i32,
+  blocks: i32,
+  lines: i32,
+): bool {
   const stride = <u32>part.blocksWide << 3;
   let to = part.plane + (<u32>blockRow << 3) * stride + (<u32>column << 3);
   for (let line = 0; line < lines; line++) {
@@ -204,7 +212,8 @@ function closeChunk(): bool {
     const part = member(each);
     if (!frame.progressive) {
       const at = chunkAt * part.mcuWide;
-      if (!storeSamples(part, part.chunk, at, row * part.mcuHigh, part.chunkBlocks, part.mcuHigh << 3)) return false;
+      const line = row * part.mcuHigh;
+      if (!storeSamples(part, part.chunk, at, line, part.chunkBlocks, part.mcuHigh << 3)) return false;
       continue;
     }
     for (let line = 0; line < part.mcuHigh; line++) {
@@ -283,7 +292,7 @@ export function finishIsOver(): bool {
   return finishing == frame.components;
 }
 
-/** Turns one chunk of a progressive picture's coefficients into samples. Returns what it cost, or an error. */
+/** Turns one chunk of a progressive picture into samples. Returns what it cost, or an error. */
 export function finishBlocks(): i32 {
   const part = component(finishing);
   const blocks = min(part.blocksWide - finishAt, 32);
