@@ -13,6 +13,7 @@ export interface Platform {
   /** `import.meta.url` of the module that exports it. */
   readonly module: string;
   readonly registers: RegisterMap;
+  readonly core: CoreRegisters;
   /** Units of work of one firmware step: the preemption granularity. */
   readonly stepBudget: number;
   createDevice(): Device;
@@ -55,7 +56,6 @@ export interface CoreRegisters {
 
 /** The coprocessor side of a platform: state that belongs to the hardware, not to any context. */
 export interface Device {
-  readonly core: CoreRegisters;
   /** A write to a `trigger` or `write-one-clears` register took effect in `window` (word-indexed). */
   onWrite(window: Int32Array, offset: number, value: number): void;
   /** May the next command be fetched? A guest may have halted its queue through a register. */

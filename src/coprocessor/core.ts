@@ -305,7 +305,7 @@ export class CoprocessorCore {
       return TURN.sleep;
     }
     this.device.onEnd(this.window, status === 1);
-    Atomics.store(this.window, this.device.core.fence >> 2, context.sequence);
+    Atomics.store(this.window, this.platform.core.fence >> 2, context.sequence);
     this.raise(context, 0);
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     return TURN.again;
@@ -347,19 +347,19 @@ export class CoprocessorCore {
     if (line < 0 || line >= LINES) return;
     context.image.countRaised();
     Atomics.add(context.image.pending, line, 1);
-    Atomics.or(this.window, this.device.core.interruptStatus >> 2, 1 << line);
+    Atomics.or(this.window, this.platform.core.interruptStatus >> 2, 1 << line);
     this.#deliver(context);
   }
 
   dmaFault(context: Context, access: 'read' | 'write', iova: number): void {
-    Atomics.store(this.window, this.device.core.faultAddress >> 2, iova | 0);
+    Atomics.store(this.window, this.platform.core.faultAddress >> 2, iova | 0);
     if (context.fault !== undefined) return;
     context.fault = { access, iova };
     this.reporter.iommuFault(context.slot, this.host.now(), access, iova);
   }
 
   #deliverable(context: Context): boolean {
-    const mask = Atomics.load(this.window, this.device.core.interruptMask >> 2);
+    const mask = Atomics.load(this.window, this.platform.core.interruptMask >> 2);
     for (let line = 0; line < LINES; line++) {
       if ((mask & (1 << line)) === 0 && Atomics.load(context.image.pending, line) > 0) return true;
     }
@@ -367,7 +367,7 @@ export class CoprocessorCore {
   }
 
   #deliver(context: Context): void {
-    const mask = Atomics.load(this.window, this.device.core.interruptMask >> 2);
+    const mask = Atomics.load(this.window, this.platform.core.interruptMask >> 2);
     const pending = context.image.pending;
     for (let line = 0; line < LINES; line++) {
       if ((mask & (1 << line)) !== 0) continue;

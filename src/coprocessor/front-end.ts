@@ -1,15 +1,13 @@
 import { DESCRIPTOR_WORDS, FULL } from '../memory/ring.ts';
+import { COMPLETED } from '../memory/completion.ts';
 import type { Context } from './context.ts';
 
 const RESULT_WORD = 16;
 const RESULT_WORDS = 8;
 
-/** What a completion says of its command: word 1. */
-export const COMPLETED = { ok: 1, failed: 2, dmaFault: 3 } as const;
-
 /** Moves the oldest command into the firmware's command block. Returns its operation code. */
 export function fetchCommand(context: Context): number {
-  const block = commandBlock(context);
+  const block = context.firmware.commandBlock;
   const ring = context.commands;
   const at = ring.peek();
   for (let word = 0; word < DESCRIPTOR_WORDS; word++) block[word] = ring.words[at + word]!;
@@ -23,8 +21,7 @@ export function fetchCommand(context: Context): number {
 }
 
 /**
- * Writes the completion of the command under way: words 0 sequence, 1 COMPLETED, 2 the firmware's
- * code or 1 for a write fault, 3 address of a fault, 8-15 results. Says false while the ring is full.
+ * Writes the completion of the command under way. Says false while the ring is full.
  */
 export function finishCommand(context: Context, status: number): boolean {
   const ring = context.completions;
@@ -35,7 +32,7 @@ export function finishCommand(context: Context, status: number): boolean {
   // An index that cannot be true is the guest's own doing: its completions go nowhere.
   if (at < 0) return true;
   const words = ring.words;
-  const block = commandBlock(context);
+  const block = context.firmware.commandBlock;
   words[at] = context.sequence;
   words[at + 1] =
     context.fault !== undefined ? COMPLETED.dmaFault : status === 1 ? COMPLETED.ok : COMPLETED.failed;
@@ -46,6 +43,3 @@ export function finishCommand(context: Context, status: number): boolean {
   return true;
 }
 
-function commandBlock(context: Context): Int32Array {
-  return context.firmware.commandBlock;
-}

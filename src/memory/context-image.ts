@@ -98,6 +98,12 @@ export class ContextImage {
     this.words[WORD.faultAt] = (state.fault?.iova ?? 0) | 0;
   }
 
+  /** Back to the beginning, but for the count of interrupts. Nobody may have the context. */
+  renew(): void {
+    this.words.fill(0, WORD.active);
+    this.state = IMAGE_STATE.fresh;
+  }
+
   /** Interrupts that the context ever raised. Counted where they are raised, read by the hypervisor. */
   get raised(): number {
     return Atomics.load(this.words, WORD.raised);

@@ -75,13 +75,13 @@ export class AddressSpace {
     return iova;
   }
 
-  /** Clears a mapping and returns the epoch that must be acknowledged before its memory is reused. */
-  unmap(iova: number): number | undefined {
+  /** Clears a mapping and returns its size and the epoch that must be acknowledged before its memory is reused. */
+  unmap(iova: number): { epoch: number; bytes: number } | undefined {
     const run = this.#mapped.get(iova);
     if (run === undefined) return undefined;
     this.#mapped.delete(iova);
     for (let page = 0; page < run.bytes / PAGE_BYTES; page++) this.#setPage(iova / PAGE_BYTES + page, 0);
-    return (Atomics.add(this.#words, EPOCH, 1) + 1) | 0;
+    return { epoch: (Atomics.add(this.#words, EPOCH, 1) + 1) | 0, bytes: run.bytes };
   }
 
   /** Gives the addresses of an unmapped run back, once its epoch was acknowledged. */

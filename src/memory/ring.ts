@@ -59,6 +59,11 @@ export class RingProducer {
     return slot;
   }
 
+  /** Whether the consumer has taken all that was published. */
+  get drained(): boolean {
+    return Atomics.load(this.words, TAIL) === this.#published;
+  }
+
   /** Shows all claimed descriptors to the consumer. */
   publish(): void {
     if (this.#head === this.#published) return;

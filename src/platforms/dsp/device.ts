@@ -5,12 +5,6 @@ import { DSP, RUN, STATE } from './registers.ts';
 /** Preemption between any two steps, as soon as the firmware agrees to leave. */
 export function dspDevice(): Device {
   return {
-    core: {
-      interruptStatus: DSP.interruptStatus,
-      interruptMask: DSP.interruptMask,
-      fence: DSP.fence,
-      faultAddress: DSP.faultAddress,
-    },
     onWrite(window, offset, value) {
       if (offset === DSP.interruptStatus) Atomics.and(window, DSP.interruptStatus >> 2, ~value);
       else if (offset === DSP.mailboxIn) {

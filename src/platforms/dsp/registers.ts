@@ -1,4 +1,4 @@
-import type { RegisterMap } from '../../contract/platform.ts';
+import type { CoreRegisters, RegisterMap } from '../../contract/platform.ts';
 
 /** Byte offsets in the register window of the media DSP. */
 export const DSP = {
@@ -94,3 +94,10 @@ export const dspRegisters: RegisterMap = [
     away: 'latched' as const,
   })),
 ];
+
+export const dspCore: CoreRegisters = {
+  interruptStatus: DSP.interruptStatus,
+  interruptMask: DSP.interruptMask,
+  fence: DSP.fence,
+  faultAddress: DSP.faultAddress,
+};

@@ -12,12 +12,6 @@ const PIPELINE_STEPS = 2;
 export function gpuDevice(): Device {
   let drained = 0;
   return {
-    core: {
-      interruptStatus: GPU.interruptStatus,
-      interruptMask: GPU.interruptMask,
-      fence: GPU.fence,
-      faultAddress: GPU.faultAddress,
-    },
     onWrite(window, offset, value) {
       if (offset === GPU.interruptStatus) Atomics.and(window, GPU.interruptStatus >> 2, ~value);
     },

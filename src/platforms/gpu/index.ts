@@ -1,12 +1,13 @@
 import type { Platform } from '../../contract/platform.ts';
 import { gpuDevice } from './device.ts';
-import { gpuRegisters } from './registers.ts';
+import { gpuCore, gpuRegisters } from './registers.ts';
 
 const gpu: Platform = {
   compatible: 'covisor,tile-gpu',
   summary: 'tile-based GPU: preempts at tile boundaries after draining its pipeline',
   module: import.meta.url,
   registers: gpuRegisters,
+  core: gpuCore,
   stepBudget: 2000,
   createDevice: gpuDevice,
 };

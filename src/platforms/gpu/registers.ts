@@ -1,4 +1,4 @@
-import type { RegisterMap } from '../../contract/platform.ts';
+import type { CoreRegisters, RegisterMap } from '../../contract/platform.ts';
 
 /** Byte offsets in the register window of the tile GPU. */
 export const GPU = {
@@ -62,3 +62,10 @@ export const gpuRegisters: RegisterMap = [
   })),
   { name: 'PREEMPTION', offset: GPU.preemption, access: 'none', firmware: false, reset: 1, away: 'refused' },
 ];
+
+export const gpuCore: CoreRegisters = {
+  interruptStatus: GPU.interruptStatus,
+  interruptMask: GPU.interruptMask,
+  fence: GPU.fence,
+  faultAddress: GPU.faultAddress,
+};

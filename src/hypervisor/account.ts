@@ -1,0 +1,61 @@
+import { between, sum, NO_TIME, type Duration, type Instant } from '../base/units.ts';
+import type { CoprocState } from '../contract/states.ts';
+
+type Bucket = 'running' | 'switching' | 'idle' | 'faulted';
+
+const bucketOf = {
+  idle: 'idle',
+  loading: 'switching',
+  running: 'running',
+  saving: 'switching',
+  denySwitch: 'running',
+  faulted: 'faulted',
+} as const satisfies Record<CoprocState, Bucket>;
+
+/**
+ * Where one coprocessor's time went. Each entry closes the interval of the one before it, so the
+ * buckets add up to the wall time whatever happens.
+ */
+export class Account {
+  readonly #start: Instant;
+  #since: Instant;
+  #state: CoprocState = 'idle';
+  readonly #time: Record<Bucket, Duration> = {
+    running: NO_TIME,
+    switching: NO_TIME,
+    idle: NO_TIME,
+    faulted: NO_TIME,
+  };
+
+  constructor(start: Instant) {
+    this.#start = start;
+    this.#since = start;
+  }
+
+  get state(): CoprocState {
+    return this.#state;
+  }
+
+  /** The latest instant that is accounted for. */
+  get until(): Instant {
+    return this.#since;
+  }
+
+  /**
+   * The coprocessor is in `state` since `at`. Returns how long it had been running until then, which
+   * is the time of whoever had it. An `at` before the last entry counts as that.
+   */
+  enter(state: CoprocState, at: Instant): Duration {
+    const end = at < this.#since ? this.#since : at;
+    const bucket = bucketOf[this.#state];
+    const length = between(this.#since, end);
+    this.#time[bucket] = sum(this.#time[bucket], length);
+    this.#since = end;
+    this.#state = state;
+    return bucket === 'running' ? length : NO_TIME;
+  }
+
+  get totals(): Readonly<Record<Bucket, Duration>> & { readonly wall: Duration } {
+    return { ...this.#time, wall: between(this.#start, this.#since) };
+  }
+}

@@ -1,0 +1,542 @@
+import { assert, present } from '../base/assert.ts';
+import { failed, type Outcome } from '../base/outcome.ts';
+import { after, between, ms, us, type Duration, type Instant } from '../base/units.ts';
+import type { TraceSink } from '../contract/events.ts';
+import type { CoprocId, VcoprocId } from '../contract/names.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { ChannelMemory, CoprocessorPort, Runtime } from '../contract/port.ts';
+import type { CoprocReport } from '../contract/report.ts';
+import type { Scheduler, Settled } from '../contract/scheduler.ts';
+import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
+import type { CoprocDescription } from '../contract/system.ts';
+import {
+  CONTROL,
+  EVENT,
+  NO_SLOT,
+  createChannel,
+  readInstant,
+  readText,
+  writeInstant,
+} from '../memory/channel.ts';
+import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { Account } from './account.ts';
+import { SpreadRecorder } from './spread.ts';
+import type { Vcoproc } from './vcoproc.ts';
+import type { MappedWindow } from './window.ts';
+import { WorldSwitch } from './world-switch.ts';
+
+/** Room for the firmware's start function; nothing else in attaching takes long. */
+const ATTACH_DEADLINE = ms(2000);
+
+/** A stay of one vcoproc on the coprocessor, from a scheduler's decision to its settlement. */
+export interface Tenure {
+  readonly vcoproc: Vcoproc;
+  readonly slice: Duration;
+  /** The vcoproc's time when the stay began. */
+  readonly timeBefore: Duration;
+  readonly switching: Duration;
+  expired: boolean;
+  cancelWatchdog: () => void;
+}
+
+/**
+ * One shared coprocessor: its port, its scheduler, its vcoprocs, its account. Everything here happens
+ * on events, in their order; nothing waits.
+ */
+export class SharedCoproc {
+  readonly id: CoprocId;
+  readonly description: CoprocDescription;
+  readonly platform: Platform;
+  readonly scheduler: Scheduler;
+  readonly runtime: Runtime;
+  readonly trace: TraceSink;
+  readonly account: Account;
+  readonly switchCost = new SpreadRecorder();
+  switches = 0;
+  denials = 0;
+  resets = 0;
+  /** Whose context is in the coprocessor, working or not. */
+  current: Vcoproc | undefined;
+  tenure: Tenure | undefined;
+  readonly #vcoprocs = new Map<number, Vcoproc>();
+  readonly #byName = new Map<VcoprocId, Vcoproc>();
+  readonly #leaving = new Map<Vcoproc, () => void>();
+  readonly #switch: WorldSwitch;
+  #channel: ChannelMemory;
+  #port: CoprocessorPort;
+  #control: RingProducer;
+  #events: RingConsumer;
+  #window: MappedWindow;
+  /** Not there: it died or is being reset, until every context is attached to its successor. */
+  #down = false;
+  #closed = false;
+
+  constructor(
+    description: CoprocDescription,
+    platform: Platform,
+    scheduler: Scheduler,
+    runtime: Runtime,
+    trace: TraceSink,
+  ) {
+    this.id = description.id;
+    this.description = description;
+    this.platform = platform;
+    this.scheduler = scheduler;
+    this.runtime = runtime;
+    this.trace = trace;
+    this.account = new Account(this.now);
+    this.#switch = new WorldSwitch(this);
+    this.#channel = createChannel();
+    this.#port = this.#start();
+    this.#control = new RingProducer(this.#channel.control);
+    this.#events = new RingConsumer(this.#channel.events);
+    this.#window = this.#mappedWindow();
+  }
+
+  get now(): Instant {
+    return this.runtime.timeline.now();
+  }
+
+  get down(): boolean {
+    return this.#down;
+  }
+
+  // ---- vcoprocs come and go
+
+  /** Makes a vcoproc known to the coprocessor, then to the scheduler. */
+  async attach(
+    vcoproc: Vcoproc,
+    parameters: Readonly<Record<string, number | string>>,
+  ): Promise<Outcome<void>> {
+    const admission = this.scheduler.admit(vcoproc.name, parameters);
+    if (admission.kind === 'refused')
+      return failed(`${this.id} does not take ${vcoproc.name}: ${admission.reason}`);
+    const attached = await this.#attach(vcoproc);
+    if (attached.kind === 'failed') {
+      this.scheduler.remove(vcoproc.name);
+      return attached;
+    }
+    this.#vcoprocs.set(vcoproc.slot, vcoproc);
+    this.#byName.set(vcoproc.name, vcoproc);
+    return attached;
+  }
+
+  /** Takes a vcoproc out, whatever it is doing. Resolves when the coprocessor holds nothing of it any more. */
+  async detach(vcoproc: Vcoproc): Promise<void> {
+    if (!this.#vcoprocs.has(vcoproc.slot)) return;
+    this.scheduler.remove(vcoproc.name);
+    if (this.current === vcoproc || this.#switch.concerns(vcoproc)) {
+      await new Promise<void>((resolve) => {
+        this.#leaving.set(vcoproc, resolve);
+        this.reschedule();
+      });
+    }
+    this.#vcoprocs.delete(vcoproc.slot);
+    this.#byName.delete(vcoproc.name);
+    if (!this.#down) await this.#port.detach(vcoproc.slot);
+  }
+
+  /** Whether a vcoproc has to leave although nobody else wants the coprocessor. */
+  mustLeave(vcoproc: Vcoproc): boolean {
+    return this.#leaving.has(vcoproc) || vcoproc.state === 'isolated' || !vcoproc.settings.awake();
+  }
+
+  ring(): void {
+    this.#port.ring();
+  }
+
+  /** Its domain pauses: the vcoproc leaves the coprocessor, work or not. */
+  pause(vcoproc: Vcoproc): void {
+    vcoproc.move('PAUSE');
+    this.scheduler.sleep(vcoproc.name, this.now);
+    if (this.current === vcoproc) this.reschedule();
+  }
+
+  unpause(vcoproc: Vcoproc): void {
+    vcoproc.move('UNPAUSE');
+    vcoproc.release();
+    if (vcoproc.queue.outstanding === 0) return;
+    if (vcoproc.window.mapped) this.ring();
+    else this.onWake(vcoproc);
+  }
+
+  onWake(vcoproc: Vcoproc): void {
+    vcoproc.move('WAKE');
+    if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return;
+    const urgent = this.scheduler.wake(vcoproc.name, this.now);
+    if (urgent || this.tenure === undefined) this.reschedule();
+  }
+
+  // ---- deciding
+
+  /** Asks the scheduler who runs now, and makes it so. */
+  reschedule(): void {
+    if (this.#down || this.#closed || !this.#switch.ready) return;
+    const decision = this.scheduler.pick(this.now);
+    const { current } = this;
+    if (decision.kind === 'idle') {
+      if (current !== undefined && this.mustLeave(current)) this.#switch.begin(undefined);
+      return;
+    }
+    const next = present(
+      this.#byName.get(decision.vcoproc),
+      'a scheduler chooses among those that it admitted',
+    );
+    if (next === current) this.stay(next, decision.slice);
+    else this.#switch.begin({ vcoproc: next, slice: decision.slice });
+  }
+
+  /** The same vcoproc goes on with a new slice: no switch. */
+  stay(vcoproc: Vcoproc, slice: Duration): void {
+    this.settle('ran');
+    this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
+    this.begin(vcoproc, slice, 0 as Duration);
+  }
+
+  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration): void {
+    assert(this.tenure === undefined, 'one stay at a time');
+    vcoproc.slices++;
+    const tenure: Tenure = {
+      vcoproc,
+      slice,
+      timeBefore: vcoproc.time,
+      switching,
+      expired: false,
+      cancelWatchdog: () => {},
+    };
+    this.tenure = tenure;
+    this.#watch(tenure);
+    if (vcoproc.state !== 'running') vcoproc.move('ARRIVED');
+  }
+
+  /** Ends the present stay and tells the scheduler what really happened. */
+  settle(outcome: Settled['outcome']): void {
+    const { tenure } = this;
+    if (tenure === undefined) return;
+    this.tenure = undefined;
+    tenure.cancelWatchdog();
+    const { vcoproc, slice, switching } = tenure;
+    const ran = (vcoproc.time - tenure.timeBefore) as Duration;
+    const overrun = Math.max(0, ran - slice) as Duration;
+    vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
+    this.scheduler.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
+  }
+
+  /** Posts one command to the coprocessor. Its ring never fills: there is one switch at a time. */
+  control(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
+    const at = this.#control.claim();
+    assert(at >= 0, 'the control ring has room');
+    const words = this.#control.words;
+    words[at] = op;
+    words[at + 1] = slot;
+    words[at + 2] = to;
+    words[at + 3] = sequence;
+    writeInstant(words, at + 4, slice as number as Instant);
+    this.#control.publish();
+    this.#port.ring();
+  }
+
+  /** Gives a vcoproc the real window. */
+  mapWindow(vcoproc: Vcoproc): void {
+    vcoproc.window.map(this.#window);
+  }
+
+  // ---- what the coprocessor says
+
+  /** Takes all events that are there, in order. */
+  drain(): void {
+    const events = this.#events;
+    while (events.available() > 0) {
+      const at = events.peek();
+      this.#onEvent(events.words, at);
+      events.release();
+    }
+    this.current?.window.flush();
+  }
+
+  #onEvent(words: Int32Array, at: number): void {
+    const kind = words[at]!;
+    const slot = words[at + 1]!;
+    const when = readInstant(words, at + 2);
+    const vcoproc = this.#vcoprocs.get(slot);
+    switch (kind) {
+      case EVENT.state:
+        this.#onState(
+          present(COPROC_STATES[words[at + 4]!], 'a coprocessor is in a known state'),
+          vcoproc,
+          when,
+        );
+        return;
+      case EVENT.interrupt:
+        vcoproc?.interrupt(words[at + 4]!);
+        return;
+      case EVENT.expired:
+        if (this.tenure === undefined || this.tenure.vcoproc !== vcoproc) return;
+        this.tenure.expired = true;
+        this.reschedule();
+        return;
+      case EVENT.switched:
+        this.#switch.onSwitched(
+          words[at + 4]!,
+          { saved: words[at + 5]!, loaded: words[at + 6]! },
+          words[at + 7] === 1,
+          between(readInstant(words, at + 8), when),
+          slot !== NO_SLOT,
+        );
+        return;
+      case EVENT.denied:
+        this.#switch.onDenied(words[at + 4]!, us(words[at + 5]!));
+        return;
+      case EVENT.loadFailed:
+        this.#switch.onLoadFailed(words[at + 4]!, readText(words, at));
+        return;
+      case EVENT.trapped:
+        if (vcoproc !== undefined) this.#onLost(vcoproc, `firmware trapped: ${readText(words, at)}`);
+        return;
+      case EVENT.corrupt:
+        if (vcoproc !== undefined) this.#onLost(vcoproc, 'its command queue is corrupt');
+        return;
+      case EVENT.iommuFault: {
+        const where = `0x${(words[at + 5]! >>> 0).toString(16).padStart(8, '0')}`;
+        if (vcoproc !== undefined)
+          this.blame(vcoproc, `IOMMU fault: ${words[at + 4] === 1 ? 'write' : 'read'} at ${where}`, false);
+        return;
+      }
+      case EVENT.invalidated:
+        vcoproc?.invalidated(words[at + 4]!);
+        return;
+      default:
+        assert(false, `event ${kind} of ${this.id} is known`);
+    }
+  }
+
+  #onState(state: CoprocState, vcoproc: Vcoproc | undefined, when: Instant): void {
+    const before = this.account.state;
+    this.#enter(state, vcoproc, when);
+    if (vcoproc === undefined || vcoproc !== this.current) return;
+    if (state === 'idle' && (before === 'running' || before === 'denySwitch')) {
+      // It has nothing to do; its context stays until somebody else wants the coprocessor.
+      this.scheduler.sleep(vcoproc.name, when);
+      this.settle('ran');
+      vcoproc.move('DRAINED');
+      this.#switch.ask();
+      this.reschedule();
+    } else if (state === 'running' && before === 'idle') {
+      // Its context was still there and found work by itself.
+      vcoproc.move('WAKE');
+      if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, when);
+      this.reschedule();
+    }
+  }
+
+  #enter(state: CoprocState, vcoproc: Vcoproc | undefined, when: Instant): void {
+    const had = this.current;
+    const ran = this.account.enter(state, when);
+    if (ran > 0) had?.ran(ran);
+    this.trace({
+      at: this.account.until,
+      kind: 'coproc',
+      coproc: this.id,
+      state,
+      vcoproc: vcoproc?.name ?? null,
+    });
+  }
+
+  /** The firmware of the loaded context trapped: its context is gone, the coprocessor goes on. */
+  #onLost(vcoproc: Vcoproc, reason: string): void {
+    this.current = undefined;
+    this.#isolate(vcoproc, reason);
+    this.settle('failed');
+    this.#left(vcoproc);
+    this.reschedule();
+  }
+
+  blame(vcoproc: Vcoproc, what: string, reset: boolean): void {
+    vcoproc.blame(what);
+    this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: vcoproc.name, what, reset });
+  }
+
+  #isolate(vcoproc: Vcoproc, reason: string, reset = false): void {
+    this.blame(vcoproc, reason, reset);
+    this.scheduler.remove(vcoproc.name);
+    vcoproc.isolate(reason);
+  }
+
+  /** The context that should have come is not fit to be loaded. */
+  refuse(vcoproc: Vcoproc, reason: string): void {
+    this.#isolate(vcoproc, `context refused: ${reason}`);
+    this.#left(vcoproc);
+  }
+
+  /** A vcoproc's context is not in the coprocessor any more. */
+  left(vcoproc: Vcoproc): void {
+    vcoproc.left();
+    this.#left(vcoproc);
+  }
+
+  #left(vcoproc: Vcoproc): void {
+    const resolve = this.#leaving.get(vcoproc);
+    this.#leaving.delete(vcoproc);
+    resolve?.();
+  }
+
+  // ---- when it does not answer, or dies
+
+  /** The running firmware neither left nor reported: it hangs in a step. */
+  #watch(tenure: Tenure): void {
+    const deadline = after(after(this.now, tenure.slice), this.description.stopDeadline);
+    tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => {
+      this.drain();
+      const hangs = this.tenure === tenure && !tenure.expired && this.account.state === 'running';
+      if (hangs) this.reset(tenure.vcoproc, 'did not return from a step');
+    });
+  }
+
+  /** Ends the coprocessor and blames whoever had it. Its successor starts when it is gone. */
+  reset(guilty: Vcoproc, reason: string): void {
+    if (this.#down) return;
+    this.#goDown();
+    this.#isolate(guilty, reason, true);
+    this.#port.kill(reason);
+  }
+
+  #goDown(): void {
+    this.#down = true;
+    this.resets++;
+    this.#enter('faulted', this.current, this.now);
+  }
+
+  async #onExit(reason: string): Promise<void> {
+    if (this.#closed) return;
+    // What it said before it died is true.
+    this.drain();
+    if (!this.#down) {
+      this.trace({
+        at: this.now,
+        kind: 'fault',
+        coproc: this.id,
+        vcoproc: this.current?.name ?? null,
+        what: reason,
+        reset: true,
+      });
+      this.current?.blame(`coprocessor died: ${reason}`);
+      this.#goDown();
+    }
+    this.settle('failed');
+    this.#switch.abandon();
+    this.current = undefined;
+    for (const vcoproc of this.#vcoprocs.values()) {
+      vcoproc.window.drop();
+      if (vcoproc.state === 'isolated') vcoproc.left();
+      else if (vcoproc.lost) {
+        vcoproc.reset('coprocessor reset');
+        if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
+      }
+      this.#left(vcoproc);
+    }
+    await this.#restart();
+  }
+
+  async #restart(): Promise<void> {
+    this.#channel = createChannel();
+    this.#control = new RingProducer(this.#channel.control);
+    this.#events = new RingConsumer(this.#channel.events);
+    this.#port = this.#start();
+    this.#window = this.#mappedWindow();
+    const port = this.#port;
+    for (const vcoproc of this.#vcoprocs.values()) {
+      if (vcoproc.state === 'isolated') continue;
+      const attached = await this.#attach(vcoproc);
+      if (port !== this.#port || this.#closed) return;
+      if (attached.kind === 'failed') this.refuse(vcoproc, attached.reason);
+      else if (!this.#vcoprocs.has(vcoproc.slot)) await port.detach(vcoproc.slot);
+    }
+    this.#down = false;
+    this.#enter('idle', undefined, this.now);
+    this.drain();
+    this.reschedule();
+  }
+
+  async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {
+    const port = this.#port;
+    const cancel = this.runtime.timeline.at(after(this.now, ATTACH_DEADLINE), () =>
+      port.kill('did not attach a context in time'),
+    );
+    try {
+      return await port.attach(vcoproc.context);
+    } finally {
+      cancel();
+    }
+  }
+
+  #start(): CoprocessorPort {
+    const { description } = this;
+    let gone = false;
+    return this.runtime.startCoprocessor(
+      {
+        id: this.id,
+        platformModule: this.platform.module,
+        channel: this.#channel,
+        localMemory: description.localMemory,
+        clock: description.clock,
+        switchBandwidth: description.costs.switchBandwidth,
+        dmaBandwidth: description.costs.dmaBandwidth,
+        interruptLatency: description.costs.interruptLatency,
+        stepLimit: after(
+          after(0 as Instant, description.timeslice),
+          description.stopDeadline,
+        ) as number as Duration,
+      },
+      {
+        onEvents: () => {
+          if (!gone && !this.#closed) this.drain();
+        },
+        onExit: (reason) => {
+          if (gone) return;
+          gone = true;
+          void this.#onExit(reason);
+        },
+      },
+    );
+  }
+
+  #mappedWindow(): MappedWindow {
+    const port = this.#port;
+    return {
+      words: new Int32Array(this.#channel.window),
+      posted: new RingProducer(this.#channel.posted),
+      ring: () => port.ring(),
+    };
+  }
+
+  // ---- the end
+
+  /** Closes the account and ends the coprocessor. */
+  close(): void {
+    if (this.#closed) return;
+    this.drain();
+    this.settle('ran');
+    this.#closed = true;
+    this.#enter('idle', undefined, this.now);
+    this.#port.kill('the run is over');
+  }
+
+  get report(): CoprocReport {
+    const { running, switching, idle, faulted, wall } = this.account.totals;
+    return {
+      id: this.id,
+      platform: this.platform.compatible,
+      scheduler: this.scheduler.name,
+      timeslice: this.description.timeslice,
+      running,
+      switching,
+      idle,
+      faulted,
+      wall,
+      switches: this.switches,
+      denials: this.denials,
+      resets: this.resets,
+      switchCost: this.switchCost.spread,
+    };
+  }
+}

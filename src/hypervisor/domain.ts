@@ -1,0 +1,233 @@
+import { compileTable } from '../../machines/table.ts';
+import { domainMachine, type DomainEvent } from '../../machines/domain.ts';
+import { InvariantError } from '../base/assert.ts';
+import { bytes, after, type Duration } from '../base/units.ts';
+import type { Random } from '../base/random.ts';
+import type { TraceSink } from '../contract/events.ts';
+import {
+  GuestError,
+  type GuestBuffer,
+  type GuestCoproc,
+  type GuestDomain,
+  type GuestFile,
+  type GuestMemory,
+  type GuestProgram,
+  type Verdict,
+} from '../contract/guest.ts';
+import type { DomainId } from '../contract/names.ts';
+import type { Timeline } from '../contract/port.ts';
+import type { DomainReport, ResultReport } from '../contract/report.ts';
+import { DOMAIN_STATES, type DomainState } from '../contract/states.ts';
+import type { DomainDescription } from '../contract/system.ts';
+import { GuestRam } from '../memory/guest-ram.ts';
+import type { Vcoproc } from './vcoproc.ts';
+
+const table = compileTable<DomainState, DomainEvent>(domainMachine, DOMAIN_STATES);
+
+/** What a domain needs of the world outside: its files, and where its results go. */
+export interface DomainFiles {
+  /** Reads a file below the system's folder; throws a `GuestError` otherwise. */
+  asset(path: string): Uint8Array;
+  /** Keeps a result file of this domain; returns its path below the output folder. */
+  write(domain: DomainId, file: string, content: Uint8Array): string;
+  readonly input: GuestFile | undefined;
+}
+
+export interface DomainSettings {
+  readonly description: DomainDescription;
+  readonly program: GuestProgram;
+  readonly files: DomainFiles;
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly trace: TraceSink;
+}
+
+interface Check {
+  readonly what: string;
+  readonly check: () => Verdict;
+}
+
+/** One domain: its memory, its guest program, its results. */
+export class Domain {
+  readonly name: DomainId;
+  readonly settings: DomainSettings;
+  readonly ram: GuestRam;
+  readonly vcoprocs: Vcoproc[] = [];
+  /** Resolves once the guest program is over, one way or the other. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #results: ResultReport[] = [];
+  readonly #files: string[] = [];
+  readonly #checks: Check[] = [];
+  #state: DomainState = table.initial;
+  #reason: string | null = null;
+  #end: () => void = () => {};
+  #resume: (() => void)[] = [];
+
+  constructor(settings: DomainSettings) {
+    this.settings = settings;
+    this.name = settings.description.name;
+    this.ram = new GuestRam(settings.description.memory);
+    this.ended = new Promise((resolve) => (this.#end = resolve));
+  }
+
+  get state(): DomainState {
+    return this.#state;
+  }
+
+  /** Whether it takes interrupts and its vcoprocs may run. */
+  get awake(): boolean {
+    return this.#state === 'running' || this.#state === 'created';
+  }
+
+  start(): void {
+    this.#move('START');
+    // The guest begins in a turn of its own, so that a throw at once is a crash like any other.
+    void Promise.resolve()
+      .then(() => this.settings.program.main(this.#guest()))
+      .then(
+        () => this.#over('FINISH', null),
+        (error: unknown) => this.crash(error),
+      );
+  }
+
+  crash(error: unknown): void {
+    this.#over('CRASH', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  }
+
+  pause(): void {
+    this.#move('PAUSE');
+  }
+
+  unpause(): void {
+    this.#move('UNPAUSE');
+    const resume = this.#resume;
+    this.#resume = [];
+    for (const go of resume) go();
+  }
+
+  destroy(): void {
+    if (this.#state === 'destroyed') return;
+    this.#move('DESTROY');
+    this.#end();
+  }
+
+  /** Runs the checks that the guest registered. Outside of the measured time: the domain is over. */
+  verify(): void {
+    if (this.#state !== 'finished') return;
+    for (const { what, check } of this.#checks.splice(0)) {
+      try {
+        const { ok, detail } = check();
+        this.#results.push({ what, ok, detail });
+      } catch (error) {
+        this.#results.push({
+          what,
+          ok: false,
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
+  }
+
+  get report(): DomainReport {
+    return {
+      name: this.name,
+      state: this.#state,
+      reason: this.#reason,
+      results: [...this.#results],
+      files: [...this.#files],
+    };
+  }
+
+  #over(event: 'FINISH' | 'CRASH', reason: string | null): void {
+    if (table.next(this.#state, event) === undefined) return;
+    this.#reason = reason;
+    this.#move(event);
+    this.#end();
+  }
+
+  #move(event: DomainEvent): void {
+    const next = table.next(this.#state, event);
+    if (next === undefined) throw new InvariantError(`domain ${this.name}: ${event} while ${this.#state}`);
+    this.#state = next;
+    this.settings.trace({
+      at: this.settings.timeline.now(),
+      kind: 'domain',
+      domain: this.name,
+      state: next,
+      reason: this.#reason,
+    });
+  }
+
+  #guest(): GuestDomain {
+    const { description, files, timeline, random, trace } = this.settings;
+    return {
+      name: this.name,
+      args: parseArgs(description.extra),
+      input: files.input,
+      random,
+      memory: this.#memory(),
+      now: () => timeline.now(),
+      sleep: (length) => this.#sleep(length),
+      coproc: (id) => this.#coproc(id),
+      asset: (path) => files.asset(path),
+      log: (line) => trace({ at: timeline.now(), kind: 'log', domain: this.name, line }),
+      write: (file, content) => {
+        const path = files.write(this.name, file, content);
+        if (!this.#files.includes(path)) this.#files.push(path);
+      },
+      verify: (what, check) => void this.#checks.push({ what, check }),
+    };
+  }
+
+  #coproc(id: string): GuestCoproc {
+    const found = this.vcoprocs.find((vcoproc) => vcoproc.id === id);
+    if (found === undefined) {
+      const has = this.vcoprocs.map((vcoproc) => vcoproc.id).join(', ') || 'none';
+      throw new GuestError(`domain ${this.name} has no coprocessor ${id}; its domain file lists ${has}`);
+    }
+    return found;
+  }
+
+  #memory(): GuestMemory {
+    const { ram } = this;
+    return {
+      size: bytes(ram.size),
+      allocate: (size): GuestBuffer => {
+        if (!Number.isInteger(size) || size < 1)
+          throw new GuestError(`${size} bytes of memory; expected a positive whole number`);
+        const address = ram.allocate(size);
+        if (address === undefined) {
+          throw new GuestError(
+            `no ${size} bytes left of ${ram.size} (${ram.freeBytes} free); raise memory in the domain file`,
+          );
+        }
+        return { address, size, bytes: ram.view(address, size) };
+      },
+      free: (buffer) => {
+        if (!ram.free(buffer.address)) throw new GuestError(`memory at ${buffer.address} is not allocated`);
+      },
+    };
+  }
+
+  /** A paused domain's sleep ends when it goes on. */
+  #sleep(length: Duration): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        if (this.#state === 'paused') this.#resume.push(resolve);
+        else if (this.#state === 'running') resolve();
+      };
+      this.settings.timeline.at(after(this.settings.timeline.now(), length), wake);
+    });
+  }
+}
+
+/** `frames=8 quiet` is `{ frames: '8', quiet: '' }`. */
+export function parseArgs(extra: string): Record<string, string> {
+  const words = extra.split(/\s+/).filter((word) => word !== '');
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf('=');
+      return at < 0 ? [word, ''] : [word.slice(0, at), word.slice(at + 1)];
+    }),
+  );
+}

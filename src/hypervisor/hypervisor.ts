@@ -1,0 +1,184 @@
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import type { TraceSink } from '../contract/events.ts';
+import type { FirmwareImage } from '../contract/firmware.ts';
+import type { GuestProgram } from '../contract/guest.ts';
+import type { CoprocId, DomainId } from '../contract/names.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { Runtime } from '../contract/port.ts';
+import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
+import type { SchedulerFactory } from '../contract/scheduler.ts';
+import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
+import { SharedCoproc } from './coproc.ts';
+import { Domain, type DomainFiles } from './domain.ts';
+import { Vcoproc } from './vcoproc.ts';
+
+/** What a hypervisor is made of. */
+export interface Parts {
+  readonly runtime: Runtime;
+  readonly platforms: Readonly<Record<string, Platform>>;
+  readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
+  firmware(name: string): Outcome<FirmwareImage>;
+  readonly trace: TraceSink;
+}
+
+/** The figures of a hypervisor at one instant. */
+export interface Figures {
+  readonly coprocs: readonly CoprocReport[];
+  readonly vcoprocs: readonly VcoprocReport[];
+  readonly domains: readonly DomainReport[];
+}
+
+/**
+ * The hypervisor: the registry of shared coprocessors and the life of domains. It knows no thread, no
+ * clock and no chance but those of its runtime.
+ */
+export class Hypervisor {
+  readonly #parts: Parts;
+  readonly #coprocs = new Map<CoprocId, SharedCoproc>();
+  readonly #domains = new Map<DomainId, Domain>();
+  /** Vcoprocs in the order of their creation, gone ones included: their figures stay. */
+  readonly #vcoprocs: Vcoproc[] = [];
+  #slots = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Registers a coprocessor and starts it. */
+  addCoproc(description: CoprocDescription): Outcome<void> {
+    const platform = this.#parts.platforms[description.compatible];
+    if (platform === undefined) return failed(`no platform for ${description.compatible}`);
+    const scheduler = this.#parts.schedulers[description.scheduler.name];
+    if (scheduler === undefined) return failed(`no scheduler ${description.scheduler.name}`);
+    if (this.#coprocs.has(description.id)) return failed(`there is a coprocessor ${description.id} already`);
+    const { timeslice } = description;
+    const created = scheduler.create({ timeslice, parameters: description.scheduler.parameters });
+    this.#coprocs.set(
+      description.id,
+      new SharedCoproc(description, platform, created, this.#parts.runtime, this.#parts.trace),
+    );
+    return ok(undefined);
+  }
+
+  /**
+   * Creates a domain with all its vcoprocs, or nothing at all: when one vcoproc cannot be had,
+   * everything taken for the domain is given back. It does not run yet.
+   */
+  async createDomain(
+    description: DomainDescription,
+    program: GuestProgram,
+    files: DomainFiles,
+  ): Promise<Outcome<Domain>> {
+    const { runtime, trace } = this.#parts;
+    const before = this.#domains.get(description.name);
+    if (before !== undefined && before.state !== 'destroyed')
+      return failed(`there is a domain ${description.name} already`);
+    const domain = new Domain({
+      description,
+      program,
+      files,
+      timeline: runtime.timeline,
+      random: runtime.random,
+      trace,
+    });
+    this.#domains.set(description.name, domain);
+    for (const wanted of description.coprocs) {
+      const attached = await this.#attach(domain, wanted.coproc, wanted.firmware, wanted.parameters);
+      if (attached.kind === 'failed') {
+        await this.#release(domain, 'its domain was not created');
+        domain.destroy();
+        this.#domains.delete(description.name);
+        return attached;
+      }
+    }
+    return ok(domain);
+  }
+
+  /** Starts a domain's guest. Resolves when the domain is over and everything it held is given back. */
+  async runDomain(domain: Domain): Promise<void> {
+    domain.start();
+    await domain.ended;
+    await this.#release(domain, domain.state === 'crashed' ? 'its domain crashed' : 'its domain is over');
+  }
+
+  pauseDomain(domain: Domain): void {
+    domain.pause();
+    for (const vcoproc of domain.vcoprocs) this.#of(vcoproc).pause(vcoproc);
+  }
+
+  unpauseDomain(domain: Domain): void {
+    domain.unpause();
+    for (const vcoproc of domain.vcoprocs) this.#of(vcoproc).unpause(vcoproc);
+  }
+
+  /** Ends a domain at any moment, in whatever state. */
+  async destroyDomain(domain: Domain): Promise<void> {
+    domain.destroy();
+    await this.#release(domain, 'its domain was destroyed');
+  }
+
+  /** Everything at this instant. */
+  figures(): Figures {
+    return {
+      coprocs: [...this.#coprocs.values()].map((coproc) => coproc.report),
+      vcoprocs: this.#vcoprocs.map((vcoproc) => vcoproc.report),
+      domains: [...this.#domains.values()].map((domain) => domain.report),
+    };
+  }
+
+  /** What each coprocessor does now, and whose context it has. */
+  occupancy(): { id: CoprocId; state: SharedCoproc['account']['state']; owner: Vcoproc['name'] | null }[] {
+    return [...this.#coprocs.values()].map((coproc) => ({
+      id: coproc.id,
+      state: coproc.account.state,
+      owner: coproc.current?.name ?? null,
+    }));
+  }
+
+  /** Ends all coprocessors. Domains must be over. */
+  close(): void {
+    for (const coproc of this.#coprocs.values()) coproc.close();
+  }
+
+  async #attach(
+    domain: Domain,
+    id: CoprocId,
+    firmwareName: string,
+    parameters: Readonly<Record<string, number | string>>,
+  ): Promise<Outcome<void>> {
+    const coproc = this.#coprocs.get(id);
+    if (coproc === undefined) return failed(`domain ${domain.name}: no coprocessor ${id}`);
+    const firmware = this.#parts.firmware(firmwareName);
+    if (firmware.kind === 'failed') return failed(`domain ${domain.name}: ${firmware.reason}`);
+    const vcoproc = new Vcoproc({
+      slot: this.#slots++,
+      domain: domain.name,
+      coproc: id,
+      platform: coproc.platform,
+      firmware: firmware.value,
+      ram: domain.ram,
+      timeline: this.#parts.runtime.timeline,
+      trace: this.#parts.trace,
+      host: coproc,
+      awake: () => domain.awake,
+      onGuestError: (error) => domain.crash(error),
+    });
+    const attached = await coproc.attach(vcoproc, parameters);
+    if (attached.kind === 'failed') return failed(`domain ${domain.name}: ${attached.reason}`);
+    domain.vcoprocs.push(vcoproc);
+    this.#vcoprocs.push(vcoproc);
+    return ok(undefined);
+  }
+
+  /** The coprocessors first: memory is nobody's to take while a coprocessor may still reach it. */
+  async #release(domain: Domain, reason: string): Promise<void> {
+    for (const vcoproc of domain.vcoprocs) {
+      await this.#of(vcoproc).detach(vcoproc);
+      vcoproc.destroy(reason);
+    }
+  }
+
+  #of(vcoproc: Vcoproc): SharedCoproc {
+    return this.#coprocs.get(vcoproc.id)!;
+  }
+}

@@ -1,0 +1,167 @@
+import { assert } from '../base/assert.ts';
+import { between, type Instant } from '../base/units.ts';
+import { GuestError, type Command, type Completion } from '../contract/guest.ts';
+import type { CommandCounts } from '../contract/report.ts';
+import { COMPLETED } from '../memory/completion.ts';
+import { createQueue } from '../memory/channel.ts';
+import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
+import type { QueueMemory, Timeline } from '../contract/port.ts';
+
+const MAX_ARGS = 14;
+const MAX_OP = 0xffff;
+
+interface Outstanding {
+  readonly sequence: number;
+  readonly command: Command;
+  readonly submitted: Instant;
+  readonly resolve: (completion: Completion) => void;
+}
+
+/** What a queue tells its vcoproc. */
+export interface QueueListener {
+  /** Commands were shown to the coprocessor: ring its doorbell. */
+  onSubmit(op: number): void;
+  onComplete(completion: Completion, latency: ReturnType<typeof between>): void;
+}
+
+/**
+ * The guest's end of one command queue. Commands complete in order and exactly once; those that do
+ * not fit wait here, so a full ring is back-pressure and never loss.
+ */
+export class CommandQueue {
+  memory: QueueMemory;
+  readonly #capacity: number;
+  readonly #timeline: Timeline;
+  readonly #listener: QueueListener;
+  #commands: RingProducer;
+  #completions: RingConsumer;
+  #sequence = 0;
+  /** In the rings, oldest first. */
+  #posted: Outstanding[] = [];
+  /** Not in the rings yet. */
+  #waiting: Outstanding[] = [];
+  /** Why every further command fails at once. */
+  #dead: { status: 'failed' | 'cancelled'; reason: string } | undefined;
+  readonly #counts = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
+
+  constructor(capacity: number, timeline: Timeline, listener: QueueListener) {
+    this.#capacity = capacity;
+    this.#timeline = timeline;
+    this.#listener = listener;
+    this.memory = createQueue(capacity);
+    this.#commands = new RingProducer(this.memory.commands);
+    this.#completions = new RingConsumer(this.memory.completions);
+  }
+
+  get counts(): CommandCounts {
+    return this.#counts;
+  }
+
+  get outstanding(): number {
+    return this.#posted.length + this.#waiting.length;
+  }
+
+  submit(command: Command): Promise<Completion> {
+    check(command);
+    return new Promise((resolve) => {
+      this.#counts.submitted++;
+      const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
+      this.#sequence = (this.#sequence + 1) | 0;
+      this.#listener.onSubmit(command.op);
+      if (this.#dead !== undefined) {
+        this.#complete(outstanding, { ...this.#dead, results: [] });
+        return;
+      }
+      this.#waiting.push(outstanding);
+      this.post();
+    });
+  }
+
+  /** Moves waiting commands into the ring, as many as fit. Says whether there were any. */
+  post(): boolean {
+    let posted = 0;
+    while (this.#waiting.length > 0 && this.#posted.length < this.#capacity) {
+      const at = this.#commands.claim();
+      if (at < 0) break;
+      const next = this.#waiting.shift()!;
+      write(this.#commands.words, at, next);
+      this.#posted.push(next);
+      posted++;
+    }
+    this.#commands.publish();
+    return posted > 0;
+  }
+
+  /** Takes all completions that are there. */
+  drain(): void {
+    while (this.#completions.available() > 0) {
+      const at = this.#completions.peek();
+      const words = this.#completions.words;
+      const oldest = this.#posted.shift();
+      assert(oldest !== undefined && oldest.sequence === words[at], 'commands complete in order');
+      const completion = read(words, at);
+      this.#completions.release();
+      this.#complete(oldest, completion);
+    }
+  }
+
+  /** Whether the coprocessor has not fetched all that was posted. */
+  get unfetched(): boolean {
+    return !this.#commands.drained;
+  }
+
+  /** Everything outstanding ends like this; with `forEver`, so does everything that follows. */
+  fail(status: 'failed' | 'cancelled', reason: string, forEver: boolean): void {
+    this.drain();
+    if (forEver) this.#dead = { status, reason };
+    const lost = [...this.#posted, ...this.#waiting];
+    this.#posted = [];
+    this.#waiting = [];
+    for (const outstanding of lost) this.#complete(outstanding, { status, reason, results: [] });
+  }
+
+  /** New, empty rings: after the coprocessor's end of the old ones was lost. Nothing may be outstanding. */
+  renew(): void {
+    assert(this.outstanding === 0, 'rings are renewed when nothing is in them');
+    this.memory = createQueue(this.#capacity);
+    this.#commands = new RingProducer(this.memory.commands);
+    this.#completions = new RingConsumer(this.memory.completions);
+  }
+
+  #complete({ submitted, resolve }: Outstanding, completion: Completion): void {
+    this.#counts[completion.status]++;
+    this.#listener.onComplete(completion, between(submitted, this.#timeline.now()));
+    resolve(completion);
+  }
+}
+
+function check({ op, args = [] }: Command): void {
+  if (!Number.isInteger(op) || op < 0 || op > MAX_OP)
+    throw new GuestError(`operation code ${op}; expected 0 to ${MAX_OP}`);
+  if (args.length > MAX_ARGS)
+    throw new GuestError(`${args.length} arguments; a command takes at most ${MAX_ARGS}`);
+  for (const arg of args) {
+    if (!Number.isInteger(arg) || arg < -(2 ** 31) || arg >= 2 ** 32) {
+      throw new GuestError(`argument ${arg}; expected a 32-bit integer`);
+    }
+  }
+}
+
+function write(words: Int32Array, at: number, { sequence, command }: Outstanding): void {
+  const args = command.args ?? [];
+  words[at] = sequence;
+  words[at + 1] = command.op;
+  for (let word = 2; word < DESCRIPTOR_WORDS; word++) words[at + word] = args[word - 2] ?? 0;
+}
+
+function read(words: Int32Array, at: number): Completion {
+  const kind = words[at + 1]!;
+  const code = words[at + 2]!;
+  const results = Array.from(words.subarray(at + 8, at + 16));
+  if (kind === COMPLETED.ok) return { status: 'ok', reason: undefined, results };
+  if (kind === COMPLETED.dmaFault) {
+    const where = `0x${(words[at + 3]! >>> 0).toString(16).padStart(8, '0')}`;
+    return { status: 'failed', reason: `IOMMU fault: ${code === 1 ? 'write' : 'read'} at ${where}`, results };
+  }
+  return { status: 'failed', reason: `firmware error ${code}`, results };
+}

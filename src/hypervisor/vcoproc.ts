@@ -1,0 +1,326 @@
+import { compileTable } from '../../machines/table.ts';
+import { vcoprocMachine, type VcoprocEvent } from '../../machines/vcoproc.ts';
+import { InvariantError, present } from '../base/assert.ts';
+import { NO_TIME, between, sum, type Duration, type Instant } from '../base/units.ts';
+import type { TraceSink } from '../contract/events.ts';
+import type { FirmwareImage } from '../contract/firmware.ts';
+import {
+  GuestError,
+  type Command,
+  type Completion,
+  type GuestBuffer,
+  type GuestCoproc,
+  type GuestRegisters,
+} from '../contract/guest.ts';
+import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { ContextSpec, Timeline } from '../contract/port.ts';
+import type { VcoprocReport } from '../contract/report.ts';
+import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
+import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
+import type { GuestRam } from '../memory/guest-ram.ts';
+import { AddressSpace, RIGHT } from '../memory/page-table.ts';
+import { CommandQueue } from './queue.ts';
+import { SpreadRecorder } from './spread.ts';
+import { RegisterWindow } from './window.ts';
+
+const table = compileTable<VcoprocState, VcoprocEvent>(vcoprocMachine, VCOPROC_STATES);
+
+const QUEUE_CAPACITY = 64;
+const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read | RIGHT.write } as const;
+
+/** The coprocessor that a vcoproc is a share of, as far as a vcoproc needs it. */
+export interface Host {
+  /** Wakes the coprocessor, which has this vcoproc's context: it finds the work by itself. */
+  ring(): void;
+  /** This vcoproc has work and does not have the coprocessor. */
+  onWake(vcoproc: Vcoproc): void;
+}
+
+export interface VcoprocSettings {
+  readonly slot: number;
+  readonly domain: DomainId;
+  readonly coproc: CoprocId;
+  readonly platform: Platform;
+  readonly firmware: FirmwareImage;
+  readonly ram: GuestRam;
+  readonly timeline: Timeline;
+  readonly trace: TraceSink;
+  readonly host: Host;
+  /** Whether the domain takes interrupts now. */
+  readonly awake: () => boolean;
+  /** A handler of the guest threw. */
+  readonly onGuestError: (error: unknown) => void;
+}
+
+/** A domain's share of a coprocessor: what the guest holds, what the hypervisor schedules. */
+export class Vcoproc implements GuestCoproc {
+  readonly name: VcoprocId;
+  readonly slot: number;
+  readonly settings: VcoprocSettings;
+  readonly window: RegisterWindow;
+  readonly queue: CommandQueue;
+  readonly registers: GuestRegisters;
+  readonly wait = new SpreadRecorder();
+  time: Duration = NO_TIME;
+  overrun: Duration = NO_TIME;
+  slices = 0;
+  readonly faults: string[] = [];
+  readonly #imageMemory: SharedArrayBuffer;
+  readonly #image: ContextImage;
+  readonly #space: AddressSpace;
+  readonly #handlers: ((line: number) => void)[] = [];
+  /** Delivered to the hypervisor while the domain did not take interrupts, in order. */
+  #held: number[] = [];
+  #delivered = 0;
+  #dropped = 0;
+  #unmapping: { epoch: number; done: () => void }[] = [];
+  #state: VcoprocState = table.initial;
+  #waitingSince: Instant | undefined;
+
+  constructor(settings: VcoprocSettings) {
+    this.settings = settings;
+    this.slot = settings.slot;
+    this.name = vcoprocId(settings.domain, settings.coproc);
+    this.#imageMemory = new SharedArrayBuffer(imageBytes(settings.firmware));
+    this.#image = new ContextImage(this.#imageMemory, settings.firmware);
+    this.#space = new AddressSpace(settings.ram.size);
+    this.window = new RegisterWindow(
+      settings.platform,
+      this.#image,
+      settings.platform.core.interruptMask,
+      () => this.takePending(),
+    );
+    this.queue = new CommandQueue(QUEUE_CAPACITY, settings.timeline, {
+      onSubmit: (op) =>
+        settings.trace({ at: settings.timeline.now(), kind: 'submit', vcoproc: this.name, op }),
+      onComplete: ({ status, reason }, latency) =>
+        settings.trace({
+          at: settings.timeline.now(),
+          kind: 'complete',
+          vcoproc: this.name,
+          status,
+          reason: reason ?? null,
+          latency,
+        }),
+    });
+    this.registers = {
+      read: (offset) => this.window.read(offset),
+      write: (offset, value) => this.window.write(offset, value),
+    };
+  }
+
+  // ---- for the guest
+
+  get id(): CoprocId {
+    return this.settings.coproc;
+  }
+
+  submit(command: Command): Promise<Completion> {
+    const completion = this.queue.submit(command);
+    this.#kick();
+    return completion;
+  }
+
+  map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
+    const iova = this.#space.map(buffer.address, buffer.size, RIGHTS[rights]);
+    if (iova === undefined)
+      throw new GuestError(`no I/O addresses left to map ${buffer.size} bytes; unmap what is not used`);
+    return iova;
+  }
+
+  unmap(iova: number): Promise<void> {
+    const unmapped = this.#space.unmap(iova);
+    if (unmapped === undefined) return Promise.reject(new GuestError(`nothing is mapped at ${iova}`));
+    const reclaim = (): void => this.#space.reclaim(iova, unmapped.bytes);
+    // A context that is away uses no translation; it loads the table as it is now.
+    if (this.#image.state !== IMAGE_STATE.away) {
+      reclaim();
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = (): void => {
+        reclaim();
+        resolve();
+      };
+      this.#unmapping.push({ epoch: unmapped.epoch, done });
+      this.settings.host.ring();
+    });
+  }
+
+  onInterrupt(handler: (line: number) => void): void {
+    this.#handlers.push(handler);
+  }
+
+  // ---- for the hypervisor
+
+  get state(): VcoprocState {
+    return this.#state;
+  }
+
+  /** What the coprocessor must know of it. */
+  get context(): ContextSpec {
+    return {
+      slot: this.slot,
+      firmware: this.settings.firmware,
+      image: this.#imageMemory,
+      ram: this.settings.ram.memory,
+      pageTable: this.#space.memory,
+      queue: this.queue.memory,
+    };
+  }
+
+  /** The context was in the coprocessor, or on its way from there: what its image holds is not whole. */
+  get lost(): boolean {
+    return this.#image.state === IMAGE_STATE.away;
+  }
+
+  move(event: VcoprocEvent): void {
+    const next = table.next(this.#state, event);
+    if (next === undefined) throw new InvariantError(`vcoproc ${this.name}: ${event} while ${this.#state}`);
+    if (next === this.#state) return;
+    const now = this.settings.timeline.now();
+    if (this.#state === 'waiting' && next === 'running') {
+      this.wait.record(
+        between(present(this.#waitingSince, 'a waiting vcoproc has waited since an instant'), now),
+      );
+    }
+    this.#waitingSince = next === 'waiting' ? now : undefined;
+    this.#state = next;
+    this.settings.trace({ at: now, kind: 'vcoproc', vcoproc: this.name, state: next });
+  }
+
+  ran(length: Duration): void {
+    this.time = sum(this.time, length);
+  }
+
+  /** An interrupt came from the coprocessor. */
+  interrupt(line: number): void {
+    if (this.#state === 'gone' || this.#state === 'isolated') return;
+    if (!this.settings.awake()) {
+      this.#held.push(line);
+      return;
+    }
+    this.#delivered++;
+    if (line === 0) {
+      this.queue.drain();
+      if (this.queue.post()) this.#kick();
+      return;
+    }
+    this.settings.trace({
+      at: this.settings.timeline.now(),
+      kind: 'interrupt',
+      vcoproc: this.name,
+      number: line,
+    });
+    for (const handler of this.#handlers) {
+      try {
+        handler(line);
+      } catch (error) {
+        this.settings.onGuestError(error);
+      }
+    }
+  }
+
+  /** The domain takes interrupts again. */
+  release(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const line of held) this.interrupt(line);
+  }
+
+  /** Delivers what is pending in the image of a context that is away, unless it is masked. */
+  takePending(): void {
+    if (this.lost) return;
+    const mask = this.window.read(this.settings.platform.core.interruptMask);
+    for (let line = 0; line < LINES; line++) {
+      if ((mask & (1 << line)) !== 0) continue;
+      for (let count = Atomics.exchange(this.#image.pending, line, 0); count > 0; count--)
+        this.interrupt(line);
+    }
+  }
+
+  /** No translation older than `epoch` is in use. */
+  invalidated(epoch: number): void {
+    const done = this.#unmapping.filter((wait) => ((wait.epoch - epoch) | 0) <= 0);
+    this.#unmapping = this.#unmapping.filter((wait) => !done.includes(wait));
+    for (const wait of done) wait.done();
+  }
+
+  /** The context left the coprocessor: nothing uses its translations. */
+  left(): void {
+    const done = this.#unmapping;
+    this.#unmapping = [];
+    for (const wait of done) wait.done();
+  }
+
+  blame(what: string): void {
+    this.faults.push(what);
+  }
+
+  /** Its context was lost with the coprocessor: it begins anew, and whoever waits is told. */
+  reset(reason: string): void {
+    this.window.drop();
+    this.queue.fail('failed', reason, false);
+    this.queue.renew();
+    this.left();
+    this.#dropUndelivered();
+    this.#image.renew();
+    this.window.reset();
+    this.move('RESET');
+    if (this.queue.outstanding === 0) this.move('DRAINED');
+  }
+
+  /** It never gets the coprocessor again. */
+  isolate(reason: string): void {
+    if (this.#state === 'isolated' || this.#state === 'gone') return;
+    this.window.drop();
+    this.queue.fail('failed', reason, true);
+    this.left();
+    this.move('ISOLATE');
+    this.#dropUndelivered();
+  }
+
+  /** Its domain is over. Only after its context left the coprocessor. */
+  destroy(reason: string): void {
+    if (this.#state === 'gone') return;
+    this.window.drop();
+    this.queue.fail('cancelled', reason, true);
+    this.left();
+    this.move('DESTROY');
+    this.#dropUndelivered();
+  }
+
+  get report(): VcoprocReport {
+    const pending = this.#image.pending.reduce((total, count) => total + count, this.#held.length);
+    return {
+      id: this.name,
+      domain: this.settings.domain,
+      coproc: this.settings.coproc,
+      firmware: this.settings.firmware.name,
+      sha256: this.settings.firmware.sha256,
+      state: this.#state,
+      time: this.time,
+      slices: this.slices,
+      overrun: this.overrun,
+      wait: this.wait.spread,
+      commands: { ...this.queue.counts },
+      interrupts: { raised: this.#image.raised, delivered: this.#delivered, pending, dropped: this.#dropped },
+      faults: [...this.faults],
+    };
+  }
+
+  /** New work: the coprocessor finds it by itself while the window is mapped, else the hypervisor is told. */
+  #kick(): void {
+    if (this.#state === 'gone' || this.#state === 'isolated') return;
+    if (this.window.mapped) this.settings.host.ring();
+    else this.settings.host.onWake(this);
+  }
+
+  /** Whatever was raised and can reach nobody any more. */
+  #dropUndelivered(): void {
+    this.#held = [];
+    this.#image.pending.fill(0);
+    this.#dropped = this.#image.raised - this.#delivered;
+  }
+}

@@ -1,0 +1,142 @@
+import type { Platform, Register } from '../contract/platform.ts';
+import { FULL, type RingProducer } from '../memory/ring.ts';
+import { IMAGE_STATE, type ContextImage } from '../memory/context-image.ts';
+
+/** Posted and replayed writes that one vcoproc may have waiting; more are refused, as a bus would stall. */
+const MAX_REPLAY = 4096;
+
+interface Write {
+  readonly register: Register;
+  readonly value: number;
+}
+
+/** The coprocessor's real window, while it is mapped to one vcoproc. */
+export interface MappedWindow {
+  readonly words: Int32Array;
+  readonly posted: RingProducer;
+  ring(): void;
+}
+
+/**
+ * One domain's view of a register window: the real one while its vcoproc has the coprocessor, emulated
+ * from the saved context and the platform's rules while it has not. Every offset answers in every state.
+ */
+export class RegisterWindow {
+  readonly #registers = new Map<number, Register>();
+  readonly #image: ContextImage;
+  readonly #maskOffset: number;
+  readonly #onUnmasked: () => void;
+  #mapped: MappedWindow | undefined;
+  #replay: Write[] = [];
+  /** Accesses to offsets that have no register, and writes that the rules refused. */
+  refused = 0;
+
+  /** `onUnmasked`: the interrupt mask was changed while the context was away. */
+  constructor(platform: Platform, image: ContextImage, maskOffset: number, onUnmasked: () => void) {
+    for (const register of platform.registers) this.#registers.set(register.offset, register);
+    this.#image = image;
+    this.#maskOffset = maskOffset;
+    this.#onUnmasked = onUnmasked;
+    this.reset();
+  }
+
+  /** The saved registers go to their reset values. */
+  reset(): void {
+    this.#image.registers.fill(0);
+    for (const register of this.#registers.values())
+      this.#image.registers[register.offset >> 2] = register.reset;
+    this.#replay = [];
+  }
+
+  get mapped(): boolean {
+    return this.#mapped !== undefined;
+  }
+
+  read(offset: number): number {
+    const register = this.#registers.get(offset);
+    if (register === undefined || register.access === 'none') {
+      this.refused++;
+      return 0;
+    }
+    const words = this.#mapped?.words ?? this.#image.registers;
+    const stored = Atomics.load(words, offset >> 2);
+    if (this.#mapped !== undefined || register.access !== 'read-write') return stored >>> 0;
+    // Read your own writes, even those that the device has not seen yet.
+    return (this.#replay.findLast((write) => write.register === register)?.value ?? stored) >>> 0;
+  }
+
+  write(offset: number, value: number): void {
+    const register = this.#registers.get(offset);
+    if (register === undefined || register.access === 'none' || register.access === 'read-only') {
+      this.refused++;
+      return;
+    }
+    if (this.#mapped !== undefined) this.#through(this.#mapped, { register, value: value | 0 });
+    else this.#emulate({ register, value: value | 0 });
+  }
+
+  /** Step 8 of the world switch: replays what was written meanwhile, in order, then gives the real window. */
+  map(window: MappedWindow): void {
+    this.#mapped = window;
+    this.flush();
+  }
+
+  /** Step 2: from now on every access is emulated, beginning with what the device shows at this moment. */
+  unmap(): void {
+    if (this.#mapped === undefined) return;
+    this.#image.registers.set(this.#mapped.words);
+    this.#mapped = undefined;
+  }
+
+  /** The coprocessor is gone: the window goes without a last look at it. */
+  drop(): void {
+    this.#mapped = undefined;
+  }
+
+  /** Sends kept writes on, as far as the device has room for them. */
+  flush(): void {
+    const window = this.#mapped;
+    if (window === undefined) return;
+    while (this.#replay.length > 0 && this.#send(window, this.#replay[0]!)) this.#replay.shift();
+  }
+
+  #through(window: MappedWindow, write: Write): void {
+    if (this.#replay.length > 0 || !this.#send(window, write)) this.#keep(write);
+  }
+
+  /** A write to the real window. Plain storage is stored; what acts on the device is posted to it, in order. */
+  #send(window: MappedWindow, { register, value }: Write): boolean {
+    if (register.access === 'read-write') Atomics.store(window.words, register.offset >> 2, value);
+    else {
+      const at = window.posted.claim();
+      if (at === FULL) return false;
+      if (at >= 0) {
+        window.posted.words[at] = register.offset;
+        window.posted.words[at + 1] = value;
+        window.posted.publish();
+      }
+    }
+    window.ring();
+    return true;
+  }
+
+  #emulate(write: Write): void {
+    const { register, value } = write;
+    if (register.away === 'refused') {
+      this.refused++;
+      return;
+    }
+    // While the context is on its way into its image, the image is not ours to write.
+    if (register.away === 'replayed' || this.#image.state === IMAGE_STATE.away) {
+      this.#keep(write);
+      return;
+    }
+    Atomics.store(this.#image.registers, register.offset >> 2, value);
+    if (register.offset === this.#maskOffset) this.#onUnmasked();
+  }
+
+  #keep(write: Write): void {
+    if (this.#replay.length < MAX_REPLAY) this.#replay.push(write);
+    else this.refused++;
+  }
+}

@@ -1,0 +1,204 @@
+import { assert } from '../base/assert.ts';
+import { NO_TIME, after, bytes, earlier, type Duration, type Instant } from '../base/units.ts';
+import { CONTROL, NO_SLOT } from '../memory/channel.ts';
+import type { SharedCoproc } from './coproc.ts';
+import type { Vcoproc } from './vcoproc.ts';
+
+// The world switch, in order. This file has the hypervisor's steps, `src/coprocessor/world-switch.ts` the others.
+//
+//   1. decide    the scheduler picked; nobody is charged yet               SharedCoproc.reschedule
+//   2. revoke    the window of who runs is unmapped: accesses are emulated  begin
+//   3. quiesce   the coprocessor stops at its granularity, or denies        core: leave
+//   4. save      registers, globals, local memory, pending interrupts       core: depart
+//   5. fence     its address space leaves the IOMMU                         core: depart
+//   6. harvest   what it left behind is cleaned                             core: depart
+//   7. load      the next context, firmware first, IOMMU before any DMA     core: arrive
+//   8. replay    trapped writes, then the window, then pending interrupts   onSwitched
+//   9. settle    the scheduler learns what really happened                  onSwitched
+//
+// Steps 3 to 7 are one request, so that a switch costs one round trip. Whatever fails, fails one context:
+// a denial is asked again until the stop deadline, past it the coprocessor is reset and who stayed is blamed; a
+// context that cannot be loaded is isolated.
+
+interface Target {
+  readonly vcoproc: Vcoproc;
+  readonly slice: Duration;
+}
+
+interface Attempt {
+  readonly sequence: number;
+  readonly from: Vcoproc | undefined;
+  readonly to: Target | undefined;
+}
+
+export class WorldSwitch {
+  readonly #coproc: SharedCoproc;
+  #attempt: Attempt | undefined;
+  #sequence = 0;
+  /** When the present holder was first asked to leave and has not yet. */
+  #askedSince: Instant | undefined;
+  #cancelDeadline = (): void => {};
+  #cancelRetry = (): void => {};
+  /** Who denied is not asked before this. */
+  #notBefore: Instant = 0 as Instant;
+
+  constructor(coproc: SharedCoproc) {
+    this.#coproc = coproc;
+  }
+
+  /** Whether a decision can be acted on now: no switch is under way, and who denied may be asked again. */
+  get ready(): boolean {
+    return this.#attempt === undefined && this.#coproc.now >= this.#notBefore;
+  }
+
+  concerns(vcoproc: Vcoproc): boolean {
+    return this.#attempt?.from === vcoproc || this.#attempt?.to?.vcoproc === vcoproc;
+  }
+
+  /** Whoever denied has nothing to do any more: it can be asked at once. */
+  ask(): void {
+    this.#notBefore = 0 as Instant;
+  }
+
+  /** Steps 2 and 3: takes the window, then asks the coprocessor to switch. `undefined`: to nobody. */
+  begin(to: Target | undefined): void {
+    const coproc = this.#coproc;
+    assert(this.#attempt === undefined, 'one switch at a time');
+    const from = coproc.current;
+    this.#sequence = (this.#sequence + 1) | 0;
+    this.#attempt = { sequence: this.#sequence, from, to };
+    from?.window.unmap();
+    coproc.control(
+      CONTROL.worldSwitch,
+      from?.slot ?? NO_SLOT,
+      to?.vcoproc.slot ?? NO_SLOT,
+      this.#sequence,
+      to?.slice ?? NO_TIME,
+    );
+    if (this.#askedSince !== undefined) return;
+    this.#askedSince = coproc.now;
+    const deadline = after(coproc.now, coproc.description.stopDeadline);
+    this.#cancelDeadline = coproc.runtime.timeline.at(deadline, () => this.#onDeadline());
+  }
+
+  /** Steps 8 and 9. */
+  onSwitched(
+    sequence: number,
+    moved: { saved: number; loaded: number },
+    leftWithWork: boolean,
+    cost: Duration,
+    arrived: boolean,
+  ): void {
+    const attempt = this.#attempt;
+    if (attempt?.sequence !== sequence) return;
+    const coproc = this.#coproc;
+    const { from, to } = attempt;
+    this.#finished();
+    coproc.switches++;
+    coproc.switchCost.record(cost);
+    // Nobody but its guest can have given it more since the coprocessor looked.
+    if (from !== undefined && coproc.current === from)
+      this.#departed(from, leftWithWork || from.queue.unfetched);
+    coproc.current = arrived ? to?.vcoproc : undefined;
+    coproc.trace({
+      at: coproc.now,
+      kind: 'switch',
+      coproc: coproc.id,
+      from: from?.name ?? null,
+      to: coproc.current?.name ?? null,
+      cost,
+      saved: bytes(moved.saved),
+      loaded: bytes(moved.loaded),
+    });
+    if (to !== undefined && arrived) {
+      coproc.begin(to.vcoproc, to.slice, cost);
+      // Its domain may have been paused or destroyed on the way.
+      if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
+    } else if (to !== undefined) this.#unused(to, 'denied');
+    if (to === undefined || !arrived || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
+  }
+
+  /** Who should leave goes on, and has its window again. It is asked again when it said, until the stop deadline. */
+  onDenied(sequence: number, retryAfter: Duration): void {
+    const attempt = this.#attempt;
+    if (attempt?.sequence !== sequence) return;
+    const coproc = this.#coproc;
+    this.#attempt = undefined;
+    coproc.denials++;
+    const { from, to } = attempt;
+    if (from !== undefined) {
+      if (!coproc.mustLeave(from)) coproc.mapWindow(from);
+      coproc.trace({ at: coproc.now, kind: 'denied', coproc: coproc.id, vcoproc: from.name, retryAfter });
+    }
+    if (to !== undefined) this.#unused(to, 'denied');
+    const since = this.#askedSince ?? coproc.now;
+    const again = earlier(after(coproc.now, retryAfter), after(since, coproc.description.stopDeadline));
+    this.#notBefore = again;
+    this.#cancelRetry = coproc.runtime.timeline.at(again, () => {
+      this.#notBefore = 0 as Instant;
+      coproc.reschedule();
+    });
+  }
+
+  /** The old context left, the new one could not come. */
+  onLoadFailed(sequence: number, reason: string): void {
+    const attempt = this.#attempt;
+    if (attempt?.sequence !== sequence) return;
+    const coproc = this.#coproc;
+    const { from, to } = attempt;
+    this.#finished();
+    if (from !== undefined && coproc.current === from) this.#departed(from, from.queue.outstanding > 0);
+    coproc.current = undefined;
+    if (to !== undefined) {
+      this.#unused(to, 'failed');
+      coproc.refuse(to.vcoproc, reason);
+    }
+    coproc.reschedule();
+  }
+
+  /** The coprocessor is gone and with it whatever was under way. */
+  abandon(): void {
+    const attempt = this.#attempt;
+    this.#finished();
+    if (attempt?.to !== undefined) this.#unused(attempt.to, 'denied');
+  }
+
+  #departed(from: Vcoproc, hasWork: boolean): void {
+    const coproc = this.#coproc;
+    coproc.settle('ran');
+    from.move(hasWork ? 'LEFT' : 'LEFT_IDLE');
+    if (from.state === 'waiting') coproc.scheduler.wake(from.name, coproc.now);
+    else coproc.scheduler.sleep(from.name, coproc.now);
+    coproc.left(from);
+    from.takePending();
+  }
+
+  /** A decision that led to nothing is settled too. */
+  #unused(to: Target, outcome: 'denied' | 'failed'): void {
+    const coproc = this.#coproc;
+    coproc.scheduler.settle({
+      vcoproc: to.vcoproc.name,
+      outcome,
+      ran: NO_TIME,
+      overrun: NO_TIME,
+      switching: NO_TIME,
+      now: coproc.now,
+    });
+  }
+
+  #onDeadline(): void {
+    const coproc = this.#coproc;
+    coproc.drain();
+    if (this.#askedSince === undefined) return;
+    const guilty = coproc.current;
+    if (guilty !== undefined) coproc.reset(guilty, 'did not leave the coprocessor within its stop deadline');
+  }
+
+  #finished(): void {
+    this.#attempt = undefined;
+    this.#askedSince = undefined;
+    this.#notBefore = 0 as Instant;
+    this.#cancelDeadline();
+    this.#cancelRetry();
+  }
+}
