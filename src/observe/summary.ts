@@ -2,6 +2,7 @@ import pc from 'picocolors';
 import type { Duration } from '../base/units.ts';
 import { showDuration } from '../base/units.ts';
 import type { CoprocReport, DomainReport, RunReport, VcoprocReport } from '../contract/report.ts';
+import { blame } from './blame.ts';
 import { printable } from './printable.ts';
 import type { Column } from './text-table.ts';
 import { textTable } from './text-table.ts';
@@ -85,9 +86,10 @@ function verdicts(domain: DomainReport, mark: (ok: boolean) => string): string[]
 }
 
 function blamed(vcoprocs: readonly VcoprocReport[], paint: (text: string) => string): string[] {
-  return vcoprocs.flatMap((vcoproc) =>
-    vcoproc.faults.map((fault) => `${paint(printable(vcoproc.id))} is to blame: ${printable(fault)}`),
-  );
+  return blame(vcoprocs).map(({ vcoproc, fault, times }) => {
+    const often = times === 1 ? '' : ` (${times} times)`;
+    return `${paint(printable(vcoproc))} is to blame: ${printable(fault)}${often}`;
+  });
 }
 
 const COPROC_COLUMNS: readonly Column<CoprocReport>[] = [

@@ -108,6 +108,10 @@ export function client(): void {
       pen.moveTo(0, size / 2);
       pen.lineTo(size, size / 2);
     }
+    if (direction === '|') {
+      pen.moveTo(size / 2, 0);
+      pen.lineTo(size / 2, size);
+    }
     pen.stroke();
     return context.createPattern(tile, 'repeat')!;
   };
@@ -136,7 +140,7 @@ export function client(): void {
       case 'waiting':
         return plainly(alpha(colour, 0.2));
       case 'isolated':
-        return { fill: hatched(alpha(GREY, 0.2), alpha(GREY, 0.9), 'x'), plain: alpha(GREY, 0.6) };
+        return { fill: hatched(alpha(GREY, 0.2), alpha(GREY, 0.9), '|'), plain: alpha(GREY, 0.6) };
       case 'unknown':
         return { fill: hatched(alpha(GREY, 0.08), alpha(GREY, 0.4), '/'), plain: alpha(GREY, 0.25) };
       default:
@@ -269,22 +273,29 @@ export function client(): void {
   const drawMarks = (place: number, ratio: number, width: number, top: number, height: number): void => {
     const { at, kind } = marks[place]!;
     const scale = width / (to - from);
-    const drawn = [-9, -9, -9];
-    const first = lastNotAbove(at, at.length, from);
+    const apart: Readonly<Record<string, number>> = {
+      interrupt: 3 * ratio,
+      denied: 8 * ratio,
+      fault: 10 * ratio,
+    };
+    const drawn: Record<string, number> = {};
+    let first = lastNotAbove(at, at.length, from);
+    while (first < at.length && at[first]! < from) first++;
+    let shown = 0;
+    for (let mark = first; mark < at.length && at[mark]! <= to; mark++) if (kind[mark] !== 0) shown++;
+    // Where there are many, the denials must not bury the row.
+    const small = shown > width / (40 * ratio);
     for (let mark = first; mark < at.length && at[mark]! <= to; mark++) {
-      if (at[mark]! < from) continue;
       const x = Math.round((at[mark]! - from) * scale);
-      const what = kind[mark]!;
-      const apart = (what === 0 ? 3 : 5) * ratio;
-      if (x - drawn[what]! < apart) continue;
-      drawn[what] = x;
-      const name = data.markKinds[what]!;
-      const size = 5 * ratio;
+      const name = data.markKinds[kind[mark]!]!;
+      if (x - (drawn[name] ?? -width) < apart[name]!) continue;
+      drawn[name] = x;
       if (name === 'interrupt') {
         context.fillStyle = GREY;
         context.fillRect(x, top + height, Math.max(1, ratio), 4 * ratio);
         continue;
       }
+      const size = (name === 'denied' && small ? 2.5 : 5) * ratio;
       context.fillStyle = name === 'fault' ? data.faultColour : '#ffd60a';
       context.strokeStyle = '#000000';
       context.lineWidth = ratio;
@@ -370,7 +381,7 @@ export function client(): void {
   let strip: OffscreenCanvas | undefined;
   const drawOverview = (): void => {
     const coprocs = rows.filter((row) => row.kind === 'coproc');
-    const each = 10;
+    const each = 14;
     const ratio = sized(overview, Math.max(1, coprocs.length * each));
     const { width, height } = overview;
     if (strip?.width !== width || strip.height !== height) {

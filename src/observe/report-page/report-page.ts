@@ -3,11 +3,12 @@ import type { Duration, Instant } from '../../base/units.ts';
 import { ns, showDuration } from '../../base/units.ts';
 import type { TraceEvent } from '../../contract/events.ts';
 import type { CoprocReport, RunReport, Spread, VcoprocReport } from '../../contract/report.ts';
+import { blame } from '../blame.ts';
 import { percent, verdict } from '../summary.ts';
 import type { Timeline } from '../timeline.ts';
 import { timeline, waits } from '../timeline.ts';
 import { client } from './client.ts';
-import { colourOf, SWITCH_COLOUR } from './colours.ts';
+import { colourOf, inkOn, SWITCH_COLOUR } from './colours.ts';
 import { histogram } from './histogram.ts';
 import type { Html } from './html.ts';
 import { html, jsonForScript, trusted } from './html.ts';
@@ -123,14 +124,15 @@ function alarms(report: RunReport): Html {
         ({ name, state, reason }) =>
           html`<li><b>${name}</b> is ${state}${reason === null ? '' : `: ${reason}`}</li>`,
       ),
-    ...report.vcoprocs.flatMap(({ id, faults }) =>
-      faults.map((fault) => html`<li><b>${id}</b> is to blame: ${fault}</li>`),
+    ...blame(report.vcoprocs).map(
+      ({ vcoproc, fault, times }) =>
+        html`<li><b>${vcoproc}</b> is to blame: ${fault}${times === 1 ? '' : ` (${times} times)`}</li>`,
     ),
   ];
   return lines.length === 0
     ? html``
-    : html`<section class="alarm">
-        <h2>What went wrong</h2>
+    : html`<section class="${report.ok ? 'faults' : 'alarm'}">
+        <h2>${report.ok ? 'Faults, contained' : 'What went wrong'}</h2>
         <ul>
           ${lines}
         </ul>
@@ -188,10 +190,7 @@ const LEGEND = (
     ['#7a808c33', 'waiting'],
     ['#7a808c17', 'idle, sleeping'],
     ['repeating-linear-gradient(0deg, #c1121f 0 5px, #fff 5px 7px)', 'faulted'],
-    [
-      'repeating-linear-gradient(135deg, #7a808c 0 2px, #0000 2px 6px), repeating-linear-gradient(45deg, #7a808c 0 2px, #7a808c33 2px 6px)',
-      'isolated',
-    ],
+    ['repeating-linear-gradient(90deg, #7a808c33 0 4px, #7a808c 4px 6px)', 'isolated'],
   ] as const
 )
   .map(([background, name]) => html`<li><i style="background:${background}"></i>${name}</li>`)
@@ -216,10 +215,11 @@ function sharesSection(report: RunReport, colours: Colours): Html {
         ${wide ? share : ''}
       </div>`;
     };
+    const look = (colour: string): string => `background:${colour};color:${inkOn(colour)}`;
     return html`<b>${coproc.id}</b>
       <div class="bar">
         ${own.map(({ id, time }) =>
-          piece(time, id, `background:${colours.get(id) ?? SWITCH_COLOUR}`),
+          piece(time, id, look(colours.get(id) ?? SWITCH_COLOUR)),
         )}${piece(ns(Math.max(0, coproc.running - known)), 'running', 'background:#bbb')}${piece(coproc.switching, 'switching', '', 'switching')}${piece(
           coproc.faulted,
           'faulted',

@@ -16,7 +16,8 @@ header { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: center; ma
 .ok-text, .bad-text { font-weight: 650; white-space: nowrap; }
 .verdict { font-size: 17px; margin: 4px 0 2px; overflow-wrap: anywhere; } .facts, .note { color: var(--soft); margin: 2px 0; overflow-wrap: anywhere; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin-top: 18px; min-width: 0; }
-section.alarm { border-color: var(--bad); } .alarm ul { margin: 0; padding-left: 20px; overflow-wrap: anywhere; }
+p.note { font-size: 13px; margin-top: 10px; }
+section.alarm { border-color: var(--bad); } .alarm ul, .faults ul { margin: 0; padding-left: 20px; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; white-space: nowrap; }
