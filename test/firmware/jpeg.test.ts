@@ -86,7 +86,7 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
 
 const FENCE = 64;
 const FENCED = 0xa5;
-const STEPS_AT_MOST = 200_000;
+const STEPS_AT_MOST = 1_000_000;
 
 /** Steps to the end; fails the test when there is none. */
 function finish(step: () => number, status: number): { status: number; steps: number } {
@@ -392,6 +392,33 @@ describe('the JPEG firmware', () => {
     }
     expect(status).toBe(DONE);
     expect(denials).toBeGreaterThan(10);
+  });
+
+  test('expects twice as long after each denial in the same row, within a bound', () => {
+    const { begin, firmware, decodeArguments } = machine(rocket, probe(rocket).results[4]!, 640 * 427 * 3);
+    let status = begin(DECODE, decodeArguments());
+    let wait = 0;
+    while (status === MORE && (wait = firmware.quiesce()) === 0) status = firmware.step(1);
+    const blocks = (wait - 1) * 2;
+    // All but the first MCU of a row of 80 MCUs of three blocks, each in half a microsecond.
+    expect(blocks).toBeGreaterThan(0);
+    expect(blocks).toBeLessThanOrEqual(240);
+    const again = Array.from({ length: 6 }, () => firmware.quiesce() - 1);
+    expect(again.map((each) => Math.floor(each / blocks))).toEqual([1, 2, 4, 8, 8, 8]);
+  });
+
+  test('pauses within a row that is very long', () => {
+    const jpeg = small(9000, 8);
+    const { begin, firmware, decodeArguments } = machine(jpeg, probe(jpeg).results[4]!, 9000 * 8 * 3);
+    let status = begin(DECODE, decodeArguments());
+    let pauses = 0;
+    for (let denied = false; status === MORE; status = firmware.step(1)) {
+      const wait = firmware.quiesce();
+      if (denied && wait === 0) pauses++;
+      denied = wait > 0;
+    }
+    // 1125 MCUs of three blocks, at most 1920 blocks at a stretch.
+    expect(pauses).toBe(2);
   });
 
   test('goes on when a denied switch never comes back', () => {

@@ -25,7 +25,7 @@ import { defineTable, forgetTables } from './huffman';
 import { closeSegment, EOI, inputCut, inputFaulted, nextByte, openInput } from './input';
 import { openSegment, seekMarker, segmentRest, warn, warnings } from './input';
 import { renderIsOver, renderRow, startRendering } from './render';
-import { blocksLeftInRow, finishBlocks, finishIsOver, forgetScans, readScan } from './scan';
+import { blocksToPause, finishBlocks, finishIsOver, forgetScans, readScan } from './scan';
 import { scanCount, scanIsOver, scanIsWhole, scanMcu } from './scan';
 
 export const abi: i32 = 1;
@@ -44,15 +44,16 @@ const HEADER_UNITS: i32 = 50;
 const ZERO_BYTES: u32 = 4096;
 const blank: usize = memory.data(4096, 16);
 
-/** Calls of `step` that wait between two MCU rows for the switch that was announced by a denied `quiesce`. */
-const PATIENCE: i32 = 1 << 16;
-/** About what it takes to decode that many blocks, for the time to ask again. */
-const BLOCKS_PER_MICROSECOND: i32 = 2;
+/** Calls of `step` that wait between two rows for the switch that a denied `quiesce` announced. */
+const PATIENCE: i32 = 1 << 18;
+/** How often a denial may double the expected time for a block, from half a microsecond. */
+const MOST_DOUBLINGS: i32 = 4;
 
 let phase: i32 = 0;
 let clearAt: u32 = 0;
 let clearEnd: u32 = 0;
 let leaving: i32 = 0;
+let denials: i32 = 0;
 
 function argument(index: usize): u32 {
   return load<u32>(command + 8 + (index << 2));
@@ -69,6 +70,7 @@ function wraps(iova: u32, bytes: u32): bool {
 export function start(): i32 {
   phase = 0;
   leaving = 0;
+  denials = 0;
   const op = load<i32>(command, 4);
   if (op != OP_PROBE && op != OP_DECODE) return BAD_COMMAND;
   if (wraps(argument(0), argument(1))) return BAD_COMMAND;
@@ -105,20 +107,24 @@ export function step(budget: i32): i32 {
 }
 
 function betweenRows(): bool {
-  return phase != SCANNING || blocksLeftInRow() == 0;
+  return phase != SCANNING || blocksToPause() == 0;
 }
 
 /**
- * The entropy unit does not stop inside an MCU row: the answer is how long the rest of the row takes.
- * A row has at most 82 000 blocks, so the wait is bounded by 41 ms, and by 0.2 ms for a row of 640 pixels.
+ * The entropy unit does not stop inside an MCU row: the answer is how long the rest of the row takes. Firmware
+ * does not know how fast it is, so each denial in the same row expects twice as long for a block. A row, or
+ * a stretch of a long one, has at most 1920 blocks: no answer exceeds 15.4 ms, and the row ends the waiting.
  */
 export function quiesce(): i32 {
   if (betweenRows()) {
     leaving = 0;
+    denials = 0;
     return 0;
   }
   leaving = PATIENCE;
-  return blocksLeftInRow() / BLOCKS_PER_MICROSECOND + 1;
+  const wait = ((blocksToPause() << denials) >> 1) + 1;
+  if (denials < MOST_DOUBLINGS) denials++;
+  return wait;
 }
 
 /** One piece of work. Returns its cost in units, or an error; `phase` is 0 once the command is done. */

@@ -196,5 +196,5 @@ export function renderRow(): i32 {
     tileAt += TILE;
     memory.fill(cached, 0, 64);
   }
-  return 16 + (count >> 2);
+  return 16 + count;
 }

@@ -13,8 +13,10 @@ import { clearBits, inputFaulted, seekMarker, segmentByte, starved, unreadMarker
 const MAX_MCU_BLOCKS: i32 = 10;
 const CHUNK_BLOCKS: i32 = 160;
 const MAX_SCANS: i32 = 512;
-/** What a block costs, in units of `step`'s budget. */
-const BLOCK_UNITS: i32 = 16;
+/** What a block costs, in units of `step`'s budget: 4000 to 7000 instructions. */
+const BLOCK_UNITS: i32 = 64;
+/** A row of more chunks than this is interrupted: nobody waits for the whole of a row of 65 000 pixels. */
+const STRETCH_CHUNKS: i32 = 12;
 
 const samples: usize = memory.data(10240, 16);
 const coefficients: usize = memory.data(20480, 16);
@@ -67,10 +69,12 @@ export function scanIsWhole(): bool {
   return members == frame.components;
 }
 
-/** Blocks until the end of the MCU row that is being decoded; 0 between rows. */
-export function blocksLeftInRow(): i32 {
+/** Blocks until the end of the MCU row, or of this stretch of a long one; 0 where decoding may pause. */
+export function blocksToPause(): i32 {
+  const stretch = (CHUNK_BLOCKS / mcuBlocks) * STRETCH_CHUNKS;
   const done = chunkAt + chunkDone;
-  return done == 0 || done >= columns ? 0 : (columns - done) * mcuBlocks;
+  const since = done % stretch;
+  return since == 0 ? 0 : min(columns - done, stretch - since) * mcuBlocks;
 }
 
 /** SOS. Returns 0 or an error. */
