@@ -21,7 +21,7 @@ export const TRACE_KEYS: {
 };
 
 /** One event as one line of JSON. The order of keys is fixed, so that equal events give equal bytes. */
-export function tapeLine(event: TraceEvent): string {
+function tapeLine(event: TraceEvent): string {
   return JSON.stringify(event, ['at', 'kind', ...TRACE_KEYS[event.kind]]);
 }
 

@@ -1,6 +1,5 @@
 import type { Random } from '../../src/base/random.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import type { Instant } from '../../src/base/units.ts';
 import { bytes, instant, ms, ns } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
 import type { CoprocId, VcoprocId } from '../../src/contract/names.ts';
@@ -230,9 +229,4 @@ function spread(lengths: readonly number[]): Spread {
   const at = (part: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
   return { count: sorted.length, p50: ns(at(0.5)), p99: ns(at(0.99)), max: ns(at(1)) };
-}
-
-/** The last instant of a trace. */
-export function lastInstant(trace: readonly TraceEvent[]): Instant {
-  return trace.reduce((latest, { at }) => (at > latest ? at : latest), instant(0));
 }
