@@ -7,7 +7,7 @@ import jpegJs from 'jpeg-js';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/base/outcome.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { instantiateFirmware } from '../../src/firmware/instance.ts';
+import { globalBytes, instantiateFirmware } from '../../src/firmware/instance.ts';
 import { prepareFirmware } from '../../src/firmware/prepare.ts';
 
 const photo = (name: string): Uint8Array =>
@@ -66,6 +66,8 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
   const block = firmware.commandAddress;
   return {
     firmware,
+    guest,
+    local,
     begin(op: number, args: readonly number[]): number {
       new Int32Array(memory.buffer, block, 24).fill(0).set([0, op, ...args]);
       return firmware.start();
@@ -83,6 +85,8 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
       ),
   };
 }
+
+type Machine = ReturnType<typeof machine>;
 
 const FENCE = 64;
 const FENCED = 0xa5;
@@ -371,6 +375,30 @@ describe('the JPEG firmware', () => {
     const rgba = pixels();
     expect(rgb.every((value, at) => rgba[Math.floor(at / 3) * 4 + (at % 3)] === value)).toBe(true);
     expect(rgba.filter((_, at) => at % 4 === 3).every((alpha) => alpha === 255)).toBe(true);
+  });
+
+  test('a context that moves to another coprocessor after every step gives the same bits', () => {
+    for (const jpeg of [small(50, 34), chelsea.subarray(0, 6000)]) {
+      const [width = 0, height = 0, , , scratch = 0] = probe(jpeg).results;
+      const expected = decode(jpeg);
+      const pair = [0, 1].map(() => machine(jpeg, scratch, width * height * 3));
+      const globals = new DataView(new ArrayBuffer(globalBytes(image)));
+      let [here, there] = pair as [Machine, Machine];
+      let status = here.begin(DECODE, here.decodeArguments());
+      let switches = 0;
+      for (; status === MORE; switches++) {
+        here.firmware.saveGlobals(globals);
+        there.firmware.loadGlobals(globals);
+        there.local.set(here.local);
+        here.local.fill(0xcc);
+        there.guest.set(here.guest);
+        [here, there] = [there, here];
+        status = here.firmware.step(300);
+      }
+      expect(status).toBe(DONE);
+      expect(switches).toBeGreaterThan(10);
+      expect(firstDifference({ width, height, rgb: here.pixels() }, expected)).toBeUndefined();
+    }
   });
 
   test('leaves only between MCU rows, within a bounded number of steps after the first denial', () => {
