@@ -277,7 +277,7 @@ test('an overlay shows edges, rings around corners, and the dimmed frame', () =>
   const pixel = (x: number, y: number): number[] => [
     ...picture.subarray(3 * (11 * y + x), 3 * (11 * y + x) + 3),
   ];
-  expect(pixel(0, 0)).toEqual([90, 90, 90]);
+  expect(pixel(0, 0)).toEqual([120, 120, 120]);
   expect(pixel(10, 10)).toEqual([64, 232, 255]);
   expect(pixel(8, 5)).toEqual(pixel(5, 5));
   expect(pixel(5, 5)).not.toEqual(pixel(6, 5));

@@ -4,7 +4,7 @@ const EDGE = [64, 232, 255] as const;
 const CORNER = [255, 176, 32] as const;
 const SHADOW = [16, 12, 8] as const;
 /** Share of the photograph's light that stays, so that the marks stand out. */
-const DIMMED = 0.45;
+const DIMMED = 0.6;
 const [RING, HALO] = [3, 4];
 
 /** The frame, dimmed, with its edges in cyan and a ring around each corner. Three bytes a pixel. */
