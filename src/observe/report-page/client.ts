@@ -212,12 +212,13 @@ export function client(): void {
     let column = -1;
     let pieces = 0;
 
-    // A column of pixels that many spans fall into shows the share of each as a stack, never one of
-    // them by accident: a run of a minute still tells who had how much.
+    // A column of pixels shows what fills most of it; one that many spans fall into shows the share of
+    // each as a stack, so that a run of a minute still tells who had how much.
+    const many = 6;
     const flush = (): void => {
       if (codes.length === 0) return;
       const order = codes.map((_, place) => place);
-      if (pieces <= 2) {
+      if (pieces < many) {
         const most = order.reduce((best, place) => (parts[place]! > parts[best]! ? place : best));
         pen.fillStyle = look(codes[most]!).plain;
         pen.fillRect(column, top, 1, height);

@@ -84,9 +84,13 @@ describe('the report page as text', () => {
 describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () => {
   let browser: Browser;
   let folder: string;
+  /** One page for all tests that only look and move about. */
+  let page: Page;
+  let complaints: string[];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'covisor-page-'));
     browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox', '--disable-gpu'] });
+    ({ page, complaints } = await open({ ...run, pictures }));
   });
   afterAll(async () => {
     await browser?.close();
@@ -115,6 +119,12 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
       `(({ dataset }) => [Number(dataset.from), Number(dataset.to)])(document.getElementById('timeline'))`,
     );
 
+  const showAll = async (): Promise<void> => {
+    await page.mouse.move(0, 0);
+    await page.locator('#zoom-reset').click();
+    await expect.poll(() => range(page)).toEqual([0, run.report.wall]);
+  };
+
   /** The colours that are drawn for each row and time, as `#rrggbb`. Read from a copy: the page keeps its speed. */
   const drawn = async (
     page: Page,
@@ -136,7 +146,7 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
   const middle = ({ start, end }: { start: number; end: number }): number => (start + end) / 2;
 
   test('draws each owner in its colour at the time when it had the coprocessor, without a complaint', async () => {
-    const { page, complaints } = await open({ ...run, pictures });
+    await showAll();
     const { rows } = timeline(run.report, run.trace);
     const owners = run.report.vcoprocs.map(({ id }) => id);
     const spots = rows.flatMap((row, place) => {
@@ -152,11 +162,10 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
       ),
     ).toEqual(spots.map(([, , colour]) => colour));
     expect(complaints).toEqual([]);
-    await page.close();
   });
 
   test('zooms about the pointer with the wheel, moves with a drag, and shows all at a double click', async () => {
-    const { page } = await open({ ...run, pictures: [] });
+    await showAll();
     const box = (await page.locator('#timeline').boundingBox())!;
     const wall = run.report.wall;
     const pointer = Math.round(box.x + box.width / 4);
@@ -177,11 +186,10 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
 
     await page.mouse.dblclick(pointer, box.y + 30);
     await expect.poll(() => range(page)).toEqual([0, wall]);
-    await page.close();
   });
 
   test('answers the keys', async () => {
-    const { page } = await open({ ...run, pictures: [] });
+    await showAll();
     await page.locator('#timeline').focus();
     const length = async (): Promise<number> => {
       const [from, to] = await range(page);
@@ -195,11 +203,10 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
     await page.keyboard.press('-');
     await page.keyboard.press('0');
     await expect.poll(() => range(page)).toEqual([0, run.report.wall]);
-    await page.close();
   });
 
   test('says to the nanosecond what is below the pointer', async () => {
-    const { page } = await open({ ...run, pictures: [] });
+    await showAll();
     const box = (await page.locator('#timeline').boundingBox())!;
     const span = timeline(run.report, run.trace).rows[0]!.spans.find(({ phase }) => phase === 'running')!;
     expect(await page.locator('#tooltip').isVisible()).toBe(false);
@@ -212,11 +219,10 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
     );
     await page.mouse.move(box.x + 5, box.y + box.height + 200);
     await expect.poll(() => page.locator('#tooltip').isVisible()).toBe(false);
-    await page.close();
   });
 
   test('shows the pictures that the domains made, and enlarges one at a click', async () => {
-    const { page } = await open({ ...run, pictures });
+    await showAll();
     const sizes = await page.evaluate(
       `[...document.images].map((image) => [image.complete, image.naturalWidth, image.naturalHeight])`,
     );
@@ -228,7 +234,6 @@ describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () 
     const before = await width();
     await page.locator('.picture').first().click();
     expect(await width()).toBeGreaterThan(before * 2);
-    await page.close();
   });
 
   test('lets hostile names, reasons and files do nothing but be read', async () => {
