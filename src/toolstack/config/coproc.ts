@@ -100,7 +100,13 @@ export function readCoprocs(
   }
   refuseOverlaps(shared, problems);
   refuseSharedStreams(tree, shared, problems);
-  return { coprocs: found, names: shared.map(({ id, device }) => ({ id: coprocId(id), path: device.path })) };
+  // An entry whose device is wrong is named all the same: the domains that use it are not wrong.
+  const broken = nodeAt(tree, SHARED)?.children.filter((entry) => shared.every((one) => one.entry !== entry));
+  const names = [
+    ...shared.map(({ id, device }) => ({ id: coprocId(id), path: device.path })),
+    ...(broken ?? []).map(({ name, path }) => ({ id: coprocId(name), path })),
+  ];
+  return { coprocs: found, names };
 }
 
 function entriesOf(tree: DeviceTree, problems: ProblemList): Shared[] {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { expectedOneOf } from '../../base/nearest.ts';
 import { mib } from '../../base/units.ts';
@@ -14,6 +13,7 @@ import type {
 import type { Setting, Value } from './domain-file.ts';
 import type { Known } from './known.ts';
 import { quote, refuse, ProblemList } from './problem.ts';
+import { isFile } from './source.ts';
 
 /** What a domain may ask for, and where its files are looked for. */
 export interface Surroundings {
@@ -163,9 +163,7 @@ function kernelOf(value: Value, { folders }: Surroundings): string {
 }
 
 function firstFile(names: readonly string[], folders: readonly string[]): string | undefined {
-  return folders
-    .flatMap((folder) => names.map((name) => resolve(folder, name)))
-    .find((file) => !file.includes('\0') && statSync(file, { throwIfNoEntry: false })?.isFile() === true);
+  return folders.flatMap((folder) => names.map((name) => resolve(folder, name))).find(isFile);
 }
 
 function vcoprocsOf(value: Value, surroundings: Surroundings): VcoprocDescription[] {
@@ -226,11 +224,7 @@ function firmwareOf(name: string, position: SourcePosition, { known, folders }: 
   }
   const names = [...known.firmwares];
   if (names.includes(name)) return name;
-  return refuse(
-    position,
-    `unknown firmware ${quote(name)}`,
-    `${expectedOneOf(name, names)} or a .wasm file`.replace('? or', '? Or'),
-  );
+  return refuse(position, `unknown firmware ${quote(name)}`, expectedOneOf(name, names));
 }
 
 const numbersWhereTheyAre = (parameters: ReadonlyMap<string, string>): Parameters =>

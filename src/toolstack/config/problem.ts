@@ -2,6 +2,11 @@ import { isAbsolute, relative, sep } from 'node:path';
 import { nearest } from '../../base/nearest.ts';
 import type { SourcePosition } from '../../contract/system.ts';
 
+/** More than a person reads: what follows is mostly a consequence of the first ones. */
+const MOST_SHOWN = 20;
+/** A longer word is no misspelt name, and comparing it would take long. */
+const LONGEST_NAME = 64;
+
 /** One thing that is wrong with the configuration, and where. */
 export interface Problem extends SourcePosition {
   readonly what: string;
@@ -18,7 +23,7 @@ export class ConfigurationError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super(problems.map(showProblem).join('\n'));
+    super(problems.slice(0, MOST_SHOWN).map(showProblem).join('\n'));
     this.problems = problems;
   }
 }
@@ -49,7 +54,7 @@ export function showProblem(wrong: Problem): string {
 
 /** `expected a label of this tree; did you mean gpu?`: for names too many to list. */
 export function expectedLike(kind: string, wanted: string, known: Iterable<string>): string {
-  const near = nearest(wanted, known);
+  const near = wanted.length > LONGEST_NAME ? undefined : nearest(wanted, known);
   return `expected ${kind}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
@@ -65,6 +70,11 @@ export function quote(text: string): string {
 export class ProblemList {
   readonly #problems: Problem[] = [];
 
+  /** As many as are shown: more need not be looked for. */
+  get full(): boolean {
+    return this.#problems.length >= MOST_SHOWN;
+  }
+
   add(position: SourcePosition, what: string, expected: string): void {
     this.#problems.push(problem(position, what, expected));
   }
@@ -74,7 +84,7 @@ export class ProblemList {
       return part();
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      this.#problems.push(...error.problems);
+      for (const found of error.problems) this.#problems.push(found);
       return undefined;
     }
   }

@@ -1,8 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import type { SourcePosition } from '../../contract/system.ts';
 import { refuse } from './problem.ts';
 
-/** No description of a board comes near this; a device file or a mistake would. */
+/** No description of a board comes near this; a mistake would. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 
 /** A source text that knows where each of its characters stands. */
@@ -23,7 +23,7 @@ export class Source {
   position(offset: number): SourcePosition {
     const index = this.#lineAt(offset);
     const column = offset - this.#lineStarts[index]! + 1;
-    const directive = this.#directives.findLast(({ from }) => from <= index);
+    const directive = this.#directives[lastUpTo(this.#directives, (known) => known.from <= index)];
     return directive === undefined
       ? { file: this.file, line: index + 1, column }
       : { file: directive.file, line: directive.line + index - directive.from, column };
@@ -35,33 +35,61 @@ export class Source {
   }
 
   #lineAt(offset: number): number {
-    let low = 0;
-    let high = this.#lineStarts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.#lineStarts[middle]! <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return lastUpTo(this.#lineStarts, (start) => start <= offset);
   }
 }
 
+/** The index of the last element of an ascending list that is `inside`, or -1. */
+function lastUpTo<T>(list: readonly T[], inside: (element: T) => boolean): number {
+  let low = -1;
+  let high = list.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (inside(list[middle]!)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** Reads a text file, or refuses at `blame`: the statement that named the file, or the file itself. */
-export function readSource(file: string, encoding: 'utf8' | 'latin1', blame?: SourcePosition): Source {
-  const text = readBytes(file, blame).toString(encoding);
+export function readSource(
+  file: string,
+  encoding: 'utf8' | 'latin1',
+  blame?: SourcePosition,
+  largest = LARGEST_FILE,
+): Source {
+  const text = readBytes(file, blame, largest).toString(encoding);
   return new Source(file, encoding === 'utf8' ? text.replace(/^\uFEFF/, '') : text);
 }
 
-export function readBytes(file: string, blame?: SourcePosition): Buffer {
+export function readBytes(file: string, blame?: SourcePosition, largest = LARGEST_FILE): Buffer {
   const where = blame ?? { file, line: 1, column: 1 };
   const named = blame === undefined ? 'this file' : file;
   const stats = trouble(() => statSync(file), where, named);
   // A pipe or a terminal would keep the reader waiting for ever.
   if (!stats.isFile()) refuse(where, `${named} is not a file`, 'expected a regular file');
-  if (stats.size > LARGEST_FILE) {
-    refuse(where, `${named} has ${stats.size} bytes`, `expected at most ${LARGEST_FILE}`);
+  if (stats.size > largest) {
+    refuse(where, `${named} has ${stats.size} bytes`, `expected at most ${largest}`);
   }
   return trouble(() => readFileSync(file), where, named);
+}
+
+/** The names in a folder; none when it is not there. */
+export function readFolder(folder: string): string[] {
+  if (!isFolder(folder)) return [];
+  return trouble(() => readdirSync(folder), { file: folder, line: 1, column: 1 }, 'this folder');
+}
+
+// A name that no file can have is the name of no file.
+export const isFile = (file: string): boolean => statsOf(file)?.isFile() === true;
+export const isFolder = (folder: string): boolean => statsOf(folder)?.isDirectory() === true;
+
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function trouble<T>(read: () => T, where: SourcePosition, named: string): T {

@@ -1,4 +1,3 @@
-import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type {
   ConfigurationWarning,
@@ -20,7 +19,10 @@ import { parseDomainFile, type Setting, type Value } from './domain-file.ts';
 import { readDomain, type Surroundings } from './domain.ts';
 import type { Known } from './known.ts';
 import { ProblemList, refuse, showPosition } from './problem.ts';
-import { readSource } from './source.ts';
+import { isFolder, readFolder, readSource } from './source.ts';
+
+/** No domain file comes near this. */
+const LARGEST_DOMAIN_FILE = 64 * 1024;
 
 /** The name of the domain that the system file describes. */
 export const DOM0 = 'dom0';
@@ -35,11 +37,12 @@ export const DOM0 = 'dom0';
  *
  * Throws a `ConfigurationError` with every problem that can be told from the others.
  */
-export function loadSystem(folder: string, known: Known): SystemDescription {
+export function loadSystem(folder: string, names: Known): SystemDescription {
+  const known = settled(names);
   const root = resolve(folder);
   const system = join(root, 'system.dts');
   const start = { file: system, line: 1, column: 1 };
-  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
+  if (!isFolder(root)) {
     refuse(
       { ...start, file: root },
       'this folder does not exist',
@@ -50,7 +53,9 @@ export function loadSystem(folder: string, known: Known): SystemDescription {
   const files = problems.attempt(() => domainFiles(join(root, 'domains'))) ?? [];
   const parsed = files.map((file) => ({
     file,
-    settings: problems.attempt(() => parseDomainFile(readSource(file, 'utf8'))),
+    settings: problems.attempt(() =>
+      parseDomainFile(readSource(file, 'utf8', undefined, LARGEST_DOMAIN_FILE)),
+    ),
   }));
   const tree = problems.attempt(() => readDeviceTree(system));
   // Without the tree, every coprocessor that a domain names would seem unknown.
@@ -72,7 +77,7 @@ export function loadSystem(folder: string, known: Known): SystemDescription {
   ): DomainDescription | undefined => {
     const surroundings: Surroundings = { known, coprocs: asked, folders };
     const found = problems.attempt(() => readDomain(settings, at, surroundings));
-    warnings.push(...(found?.warnings ?? []));
+    for (const warning of found?.warnings ?? []) warnings.push(warning);
     return found?.domain;
   };
   const dom0 = problems.attempt(() => dom0Settings(tree!));
@@ -92,8 +97,7 @@ export function loadSystem(folder: string, known: Known): SystemDescription {
 
 /** The domain files, in the order of their names; a folder that is not there holds none. */
 function domainFiles(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(folder)
+  return readFolder(folder)
     .filter((name) => name.endsWith('.cfg'))
     .sort()
     .map((name) => join(folder, name));
@@ -152,3 +156,10 @@ function modelOf(tree: DeviceTree): string {
   const property = tree.root.properties.get('model') ?? tree.root.properties.get('compatible');
   return property === undefined ? 'unnamed board' : (strings(property)[0] ?? '');
 }
+
+/** An iterator of a map's keys runs only once; the names are needed for every coprocessor. */
+const settled = (known: Known): Known => ({
+  platforms: [...known.platforms],
+  schedulers: [...known.schedulers],
+  firmwares: [...known.firmwares],
+});

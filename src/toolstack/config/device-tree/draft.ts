@@ -65,6 +65,7 @@ export function pathOf(node: DraftNode): string {
 /** Names match whole, unit address included: a prefix names nothing. */
 export function findDraft(tree: DraftTree, text: string): DraftNode | undefined {
   const [head, ...names] = text === '/' ? [''] : text.split('/');
+  if (text === '') return undefined;
   let node = head === '' ? tree.root : tree.labels.get(head!);
   for (const name of names) node = livingChild(node, name);
   return node;

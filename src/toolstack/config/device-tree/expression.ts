@@ -1,4 +1,4 @@
-import { refuse } from '../problem.ts';
+import { quote, refuse } from '../problem.ts';
 import type { Reader } from './reader.ts';
 
 const LITERAL = /(0[xX][0-9a-fA-F]+|[0-9]+)(?:ULL|UL|LL|U|L)?(?![0-9A-Za-z_])/y;
@@ -28,10 +28,12 @@ export function takeInteger(reader: Reader, depth = 0): bigint | undefined {
   if (literal !== undefined) {
     const octal = /^0[0-9]/.test(literal);
     if (octal && /[89]/.test(literal))
-      refuse(at, `${literal} is not octal`, 'expected the digits 0 to 7 after a leading 0');
-    const value = BigInt(octal ? `0o${literal.slice(1)}` : literal);
+      refuse(at, `${quote(literal)} is not octal`, 'expected the digits 0 to 7 after a leading 0');
+    // Checked by length first: converting a million digits takes seconds.
+    const fits = literal.length <= 64;
+    const value = !fits ? -1n : BigInt(octal ? `0o${literal.slice(1)}` : literal);
     if (value !== BigInt.asUintN(64, value))
-      refuse(at, `${literal} does not fit`, 'expected at most 64 bits');
+      refuse(at, `${quote(literal)} does not fit`, 'expected at most 64 bits');
     return value;
   }
   if (!reader.takeText('(')) return undefined;

@@ -191,7 +191,7 @@ function value(reader: Reader): DraftPiece[] {
     const labels = takeLabels(reader);
     const element = elementOf(reader);
     labelFirst(element, labels);
-    pieces.push(...element);
+    for (const piece of element) pieces.push(piece);
     takeLabels(reader);
   } while (reader.takeText(','));
   return pieces;

@@ -10,7 +10,7 @@ const LARGEST_TOTAL = 64 * 1024 * 1024;
 const MOST_INCLUDES = 10_000;
 
 const BLANK = /\s+/y;
-const LINE_DIRECTIVE = /#(?:line)?[ \t]+(\d+)(?:[ \t]+"((?:[^"\\\n]|\\.)*)")?(?:[ \t]+\d+)*[ \t\r]*(?=\n|$)/y;
+const LINE_DIRECTIVE = /#(?:line)?[ \t]+(\d+)(?:[ \t]+"([^"\n]*)")?[ \t\r\d]*(?=\n|$)/y;
 const PREPROCESSOR =
   /#[ \t]*(include|define|undef|if|ifdef|ifndef|elif|else|endif|error|warning|pragma)\b(?![-,._+*#?@]|[ \t\r\n]*[=;])/y;
 const INCLUDE = /\/include\/\s*(?=")/y;
@@ -136,8 +136,9 @@ export class Reader {
   #directive(): boolean {
     const { source, offset } = this.#top;
     if (source.text[offset] !== '#') return false;
-    const line = source.text.slice(source.text.lastIndexOf('\n', offset - 1) + 1, offset);
-    if (offset > 0 && line.trim() !== '') return false;
+    let before = offset - 1;
+    while (source.text[before] === ' ' || source.text[before] === '\t') before--;
+    if (before >= 0 && source.text[before] !== '\n') return false;
     const directive = this.#match(LINE_DIRECTIVE);
     if (directive !== undefined) {
       const name = directive[2];

@@ -42,13 +42,14 @@ export function resolveDraft(draft: DraftTree): DeviceTree {
   };
   const target = (reference: Reference): DraftNode | undefined => {
     const node = findDraft(draft, reference.text);
-    if (node === undefined) {
+    if (node === undefined && !problems.full) {
       problems.add(
         reference.position,
         `reference ${quote(reference.text)} leads nowhere`,
         expectedLike('a label or path of this tree', reference.text, draft.labels.keys()),
       );
-    } else used.add(node);
+    }
+    if (node !== undefined) used.add(node);
     return node;
   };
   const fill = (kind: 'cell' | 'path', bytesOf: (node: DraftNode) => Uint8Array): void => {

@@ -45,7 +45,7 @@ export interface Piece {
 export function nodeAt(tree: DeviceTree, path: string): DeviceNode | undefined {
   if (path === '/') return tree.root;
   const [head, ...names] = path.split('/');
-  if (head !== '') return undefined;
+  if (head !== '' || names.length === 0) return undefined;
   let node: DeviceNode | undefined = tree.root;
   for (const name of names) node = node?.children.find((child) => child.name === name);
   return node;

@@ -56,7 +56,7 @@ describe.skipIf(!installed)('a device tree source reads as dtc reads it', () => 
       fc.property(sources, (text) => {
         expect(read(text)).toEqual(compile(text, folder));
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });
