@@ -189,7 +189,7 @@ export const digits: readonly Mesh[] = digitBits.map((bits) =>
   merged(segments.filter((_, index) => ((bits >> index) & 1) === 1)),
 );
 
-/** A toothed wheel of radius 1, which turns in the middle of the rev counter's foot. */
+/** A toothed wheel of radius 1. Two of them turn in the rev counter's foot. */
 export const gear = gearWheel(12);
 
 function gearWheel(teeth: number): Mesh {
@@ -473,14 +473,3 @@ export const sun = disc(
   (v) => mix([255, 176, 90], [255, 240, 190], v),
 );
 export const sunGlow = glow(255, 150, 80, 150);
-
-/** A dark frame at the panel's lower rim that the read-outs lie on. */
-export const console_ = placed(
-  surface(
-    16,
-    3,
-    (u, v) => [(u - 0.5) * 2, (v - 1) * 0.36 + 0.06 * Math.cos((u - 0.5) * Math.PI), 0.02 * v],
-    (_, v) => mix([8, 9, 14, 250], [26, 30, 44, 205], v),
-  ),
-  chain(moved(0, 0, 0)),
-);

@@ -227,7 +227,7 @@ function gearDraws(view: View, world: Matrix, phase: number): Draw[] {
       view,
       parts.gear,
       chain(world, moved(x, y, 0.05), turned('x', -0.35), scaled(size), turned('z', angle)),
-      { specular: 0.9, gloss: 4 },
+      { specular: 0.12, gloss: 4 },
     );
   return [wheel(-0.135, -0.5, 0.155, turn), wheel(0.145, -0.5, 0.155, Math.PI / teeth - turn)];
 }
