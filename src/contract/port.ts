@@ -3,6 +3,7 @@ import type { Outcome } from '../base/outcome.ts';
 import type { Random } from '../base/random.ts';
 import type { FirmwareImage } from './firmware.ts';
 import type { CoprocId } from './names.ts';
+import type { Platform } from './platform.ts';
 
 /**
  * The shared memory between the hypervisor and one coprocessor: plain buffers, laid out by
@@ -42,8 +43,6 @@ export interface ContextSpec {
 
 export interface CoprocessorSpec {
   readonly id: CoprocId;
-  /** URL of the module whose default export is the platform. */
-  readonly platformModule: string;
   readonly channel: ChannelMemory;
   /** Capacity of the local memory in bytes. */
   readonly localMemory: number;
@@ -92,7 +91,7 @@ export interface Runtime {
   readonly random: Random;
   /** Whether firmware has to be metered to run here. */
   readonly metered: boolean;
-  startCoprocessor(spec: CoprocessorSpec, listener: PortListener): CoprocessorPort;
+  startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort;
   /** Runs until `finished` resolves; the simulated runtime moves its clock in here. */
   drive(finished: Promise<void>): Promise<void>;
   /** Ends what is left. */

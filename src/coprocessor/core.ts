@@ -8,7 +8,7 @@ import type { ContextSpec, CoprocessorSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { CONTROL, NO_SLOT, WINDOW_WORDS, readInstant } from '../memory/channel.ts';
 import { LINES } from '../memory/context-image.ts';
-import { Doorbell } from '../memory/doorbell.ts';
+import type { Doorbell } from '../memory/doorbell.ts';
 import { Iommu } from '../memory/iommu.ts';
 import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Context } from './context.ts';
@@ -54,7 +54,6 @@ export class CoprocessorCore {
   readonly host: CoreHost;
   readonly platform: Platform;
   loaded: Context | undefined;
-  readonly #bell: Doorbell;
   readonly #control: RingConsumer;
   readonly #posted: RingConsumer;
   readonly #contexts = new Map<number, Context>();
@@ -65,31 +64,21 @@ export class CoprocessorCore {
   #expired = false;
   #request: SwitchRequest | undefined;
 
-  constructor(
-    spec: CoprocessorSpec,
-    platform: Platform,
-    host: CoreHost,
-    bells: { own: Doorbell; hypervisor: Doorbell },
-  ) {
+  constructor(spec: CoprocessorSpec, platform: Platform, host: CoreHost, hypervisor: Doorbell) {
     this.spec = spec;
     this.platform = platform;
     this.host = host;
     this.device = platform.createDevice();
     this.window = new Int32Array(spec.channel.window);
-    this.#bell = bells.own;
     this.#control = new RingConsumer(spec.channel.control);
     this.#posted = new RingConsumer(spec.channel.posted);
-    this.reporter = new Reporter(new RingProducer(spec.channel.events), bells.hypervisor);
+    this.reporter = new Reporter(new RingProducer(spec.channel.events), hypervisor);
     this.#residents = new ResidentFirmwares(this);
     this.#writable = new Uint8Array(WINDOW_WORDS);
     for (const register of platform.registers)
       if (register.firmware) this.#writable[register.offset >> 2] = 1;
     this.resetWindow();
     this.reporter.state(this.#state, NO_SLOT, host.now());
-  }
-
-  get bell(): Doorbell {
-    return this.#bell;
   }
 
   attach(spec: ContextSpec): Outcome<void> {

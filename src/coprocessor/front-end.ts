@@ -42,4 +42,3 @@ export function finishCommand(context: Context, status: number): boolean {
   ring.publish();
   return true;
 }
-

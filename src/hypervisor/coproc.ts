@@ -1,10 +1,10 @@
 import { assert, present } from '../base/assert.ts';
 import { failed, type Outcome } from '../base/outcome.ts';
-import { after, between, ms, us, type Duration, type Instant } from '../base/units.ts';
+import { after, between, ms, sum, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { ChannelMemory, CoprocessorPort, Runtime } from '../contract/port.ts';
+import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, Settled } from '../contract/scheduler.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
@@ -13,16 +13,13 @@ import {
   CONTROL,
   EVENT,
   NO_SLOT,
-  createChannel,
   readInstant,
   readText,
-  writeInstant,
 } from '../memory/channel.ts';
-import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Account } from './account.ts';
+import { Link } from './link.ts';
 import { SpreadRecorder } from './spread.ts';
 import type { Vcoproc } from './vcoproc.ts';
-import type { MappedWindow } from './window.ts';
 import { WorldSwitch } from './world-switch.ts';
 
 /** Room for the firmware's start function; nothing else in attaching takes long. */
@@ -58,15 +55,14 @@ export class SharedCoproc {
   /** Whose context is in the coprocessor, working or not. */
   current: Vcoproc | undefined;
   tenure: Tenure | undefined;
+  /** Who is charged for the time that goes by. */
+  #owner: Vcoproc | undefined;
   readonly #vcoprocs = new Map<number, Vcoproc>();
   readonly #byName = new Map<VcoprocId, Vcoproc>();
+  readonly #detached = new WeakMap<Vcoproc, Promise<void>>();
   readonly #leaving = new Map<Vcoproc, () => void>();
   readonly #switch: WorldSwitch;
-  #channel: ChannelMemory;
-  #port: CoprocessorPort;
-  #control: RingProducer;
-  #events: RingConsumer;
-  #window: MappedWindow;
+  #link: Link;
   /** Not there: it died or is being reset, until every context is attached to its successor. */
   #down = false;
   #closed = false;
@@ -86,11 +82,7 @@ export class SharedCoproc {
     this.trace = trace;
     this.account = new Account(this.now);
     this.#switch = new WorldSwitch(this);
-    this.#channel = createChannel();
-    this.#port = this.#start();
-    this.#control = new RingProducer(this.#channel.control);
-    this.#events = new RingConsumer(this.#channel.events);
-    this.#window = this.#mappedWindow();
+    this.#link = this.#start();
   }
 
   get now(): Instant {
@@ -122,8 +114,13 @@ export class SharedCoproc {
   }
 
   /** Takes a vcoproc out, whatever it is doing. Resolves when the coprocessor holds nothing of it any more. */
-  async detach(vcoproc: Vcoproc): Promise<void> {
-    if (!this.#vcoprocs.has(vcoproc.slot)) return;
+  detach(vcoproc: Vcoproc): Promise<void> {
+    const detached = this.#detached.get(vcoproc) ?? this.#detach(vcoproc);
+    this.#detached.set(vcoproc, detached);
+    return detached;
+  }
+
+  async #detach(vcoproc: Vcoproc): Promise<void> {
     this.scheduler.remove(vcoproc.name);
     if (this.current === vcoproc || this.#switch.concerns(vcoproc)) {
       await new Promise<void>((resolve) => {
@@ -133,7 +130,7 @@ export class SharedCoproc {
     }
     this.#vcoprocs.delete(vcoproc.slot);
     this.#byName.delete(vcoproc.name);
-    if (!this.#down) await this.#port.detach(vcoproc.slot);
+    if (!this.#down) await this.#link.detach(vcoproc.slot);
   }
 
   /** Whether a vcoproc has to leave although nobody else wants the coprocessor. */
@@ -142,7 +139,7 @@ export class SharedCoproc {
   }
 
   ring(): void {
-    this.#port.ring();
+    this.#link.ring();
   }
 
   /** Its domain pauses: the vcoproc leaves the coprocessor, work or not. */
@@ -188,6 +185,7 @@ export class SharedCoproc {
 
   /** The same vcoproc goes on with a new slice: no switch. */
   stay(vcoproc: Vcoproc, slice: Duration): void {
+    this.#charge();
     this.settle('ran');
     this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
     this.begin(vcoproc, slice, 0 as Duration);
@@ -222,36 +220,21 @@ export class SharedCoproc {
     this.scheduler.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
   }
 
-  /** Posts one command to the coprocessor. Its ring never fills: there is one switch at a time. */
+  /** Posts one command to the coprocessor. */
   control(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
-    const at = this.#control.claim();
-    assert(at >= 0, 'the control ring has room');
-    const words = this.#control.words;
-    words[at] = op;
-    words[at + 1] = slot;
-    words[at + 2] = to;
-    words[at + 3] = sequence;
-    writeInstant(words, at + 4, slice as number as Instant);
-    this.#control.publish();
-    this.#port.ring();
+    this.#link.post(op, slot, to, sequence, slice);
   }
 
   /** Gives a vcoproc the real window. */
   mapWindow(vcoproc: Vcoproc): void {
-    vcoproc.window.map(this.#window);
+    vcoproc.window.map(this.#link.window);
   }
 
   // ---- what the coprocessor says
 
   /** Takes all events that are there, in order. */
   drain(): void {
-    const events = this.#events;
-    while (events.available() > 0) {
-      const at = events.peek();
-      this.#onEvent(events.words, at);
-      events.release();
-    }
-    this.current?.window.flush();
+    this.#link.drain();
   }
 
   #onEvent(words: Int32Array, at: number): void {
@@ -329,10 +312,15 @@ export class SharedCoproc {
     }
   }
 
+  /** Charges the time until now, in the middle of a state. */
+  #charge(): void {
+    this.#owner?.ran(this.account.enter(this.account.state, this.now));
+  }
+
   #enter(state: CoprocState, vcoproc: Vcoproc | undefined, when: Instant): void {
-    const had = this.current;
     const ran = this.account.enter(state, when);
-    if (ran > 0) had?.ran(ran);
+    this.#owner?.ran(ran);
+    this.#owner = vcoproc;
     this.trace({
       at: this.account.until,
       kind: 'coproc',
@@ -397,7 +385,7 @@ export class SharedCoproc {
     if (this.#down) return;
     this.#goDown();
     this.#isolate(guilty, reason, true);
-    this.#port.kill(reason);
+    this.#link.kill(reason);
   }
 
   #goDown(): void {
@@ -407,9 +395,6 @@ export class SharedCoproc {
   }
 
   async #onExit(reason: string): Promise<void> {
-    if (this.#closed) return;
-    // What it said before it died is true.
-    this.drain();
     if (!this.#down) {
       this.trace({
         at: this.now,
@@ -438,18 +423,14 @@ export class SharedCoproc {
   }
 
   async #restart(): Promise<void> {
-    this.#channel = createChannel();
-    this.#control = new RingProducer(this.#channel.control);
-    this.#events = new RingConsumer(this.#channel.events);
-    this.#port = this.#start();
-    this.#window = this.#mappedWindow();
-    const port = this.#port;
+    const link = this.#start();
+    this.#link = link;
     for (const vcoproc of this.#vcoprocs.values()) {
       if (vcoproc.state === 'isolated') continue;
       const attached = await this.#attach(vcoproc);
-      if (port !== this.#port || this.#closed) return;
+      if (link !== this.#link || this.#closed) return;
       if (attached.kind === 'failed') this.refuse(vcoproc, attached.reason);
-      else if (!this.#vcoprocs.has(vcoproc.slot)) await port.detach(vcoproc.slot);
+      else if (!this.#vcoprocs.has(vcoproc.slot)) await link.detach(vcoproc.slot);
     }
     this.#down = false;
     this.#enter('idle', undefined, this.now);
@@ -458,55 +439,34 @@ export class SharedCoproc {
   }
 
   async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {
-    const port = this.#port;
+    const link = this.#link;
     const cancel = this.runtime.timeline.at(after(this.now, ATTACH_DEADLINE), () =>
-      port.kill('did not attach a context in time'),
+      link.kill('did not attach a context in time'),
     );
     try {
-      return await port.attach(vcoproc.context);
+      return await link.attach(vcoproc.context);
     } finally {
       cancel();
     }
   }
 
-  #start(): CoprocessorPort {
+  #start(): Link {
     const { description } = this;
-    let gone = false;
-    return this.runtime.startCoprocessor(
+    const spec = {
+      id: this.id,
+      localMemory: description.localMemory,
+      clock: description.clock,
+      ...description.costs,
+      stepLimit: sum(description.timeslice, description.stopDeadline),
+    };
+    return new Link(
+      (channel, listener) => this.runtime.startCoprocessor({ ...spec, channel }, this.platform, listener),
       {
-        id: this.id,
-        platformModule: this.platform.module,
-        channel: this.#channel,
-        localMemory: description.localMemory,
-        clock: description.clock,
-        switchBandwidth: description.costs.switchBandwidth,
-        dmaBandwidth: description.costs.dmaBandwidth,
-        interruptLatency: description.costs.interruptLatency,
-        stepLimit: after(
-          after(0 as Instant, description.timeslice),
-          description.stopDeadline,
-        ) as number as Duration,
-      },
-      {
-        onEvents: () => {
-          if (!gone && !this.#closed) this.drain();
-        },
-        onExit: (reason) => {
-          if (gone) return;
-          gone = true;
-          void this.#onExit(reason);
-        },
+        onEvent: (words, at) => this.#onEvent(words, at),
+        onDrained: () => this.current?.window.flush(),
+        onExit: (reason) => void this.#onExit(reason),
       },
     );
-  }
-
-  #mappedWindow(): MappedWindow {
-    const port = this.#port;
-    return {
-      words: new Int32Array(this.#channel.window),
-      posted: new RingProducer(this.#channel.posted),
-      ring: () => port.ring(),
-    };
   }
 
   // ---- the end
@@ -518,7 +478,7 @@ export class SharedCoproc {
     this.settle('ran');
     this.#closed = true;
     this.#enter('idle', undefined, this.now);
-    this.#port.kill('the run is over');
+    this.#link.close('the run is over');
   }
 
   get report(): CoprocReport {

@@ -37,7 +37,7 @@ export class Hypervisor {
   readonly #coprocs = new Map<CoprocId, SharedCoproc>();
   readonly #domains = new Map<DomainId, Domain>();
   /** Vcoprocs in the order of their creation, gone ones included: their figures stay. */
-  readonly #vcoprocs: Vcoproc[] = [];
+  #vcoprocs: Vcoproc[] = [];
   #slots = 0;
 
   constructor(parts: Parts) {
@@ -88,6 +88,7 @@ export class Hypervisor {
         await this.#release(domain, 'its domain was not created');
         domain.destroy();
         this.#domains.delete(description.name);
+        this.#vcoprocs = this.#vcoprocs.filter((vcoproc) => !domain.vcoprocs.includes(vcoproc));
         return attached;
       }
     }

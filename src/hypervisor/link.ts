@@ -1,0 +1,101 @@
+import { assert } from '../base/assert.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { Duration, Instant } from '../base/units.ts';
+import type { ChannelMemory, ContextSpec, CoprocessorPort, PortListener } from '../contract/port.ts';
+import { createChannel, writeInstant } from '../memory/channel.ts';
+import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import type { MappedWindow } from './window.ts';
+
+export interface LinkListener {
+  /** One event, at index `at` of `words`; see EVENT in `src/memory/channel.ts`. */
+  onEvent(words: Int32Array, at: number): void;
+  /** All events that were there have been told. */
+  onDrained(): void;
+  /** The coprocessor is gone, and everything that it said before was told. Called once. */
+  onExit(reason: string): void;
+}
+
+/** The hypervisor's end of one start of a coprocessor: its channel and its port. A successor has its own. */
+export class Link {
+  readonly window: MappedWindow;
+  readonly #control: RingProducer;
+  readonly #events: RingConsumer;
+  readonly #listener: LinkListener;
+  readonly #port: CoprocessorPort;
+  #open = true;
+  #draining = false;
+
+  constructor(
+    start: (channel: ChannelMemory, listener: PortListener) => CoprocessorPort,
+    listener: LinkListener,
+  ) {
+    const channel = createChannel();
+    this.#listener = listener;
+    this.#control = new RingProducer(channel.control);
+    this.#events = new RingConsumer(channel.events);
+    this.window = {
+      words: new Int32Array(channel.window),
+      posted: new RingProducer(channel.posted),
+      ring: () => this.ring(),
+    };
+    this.#port = start(channel, {
+      onEvents: () => this.drain(),
+      onExit: (reason) => {
+        if (!this.#open) return;
+        this.drain();
+        this.#open = false;
+        listener.onExit(reason);
+      },
+    });
+  }
+
+  ring(): void {
+    this.#port.ring();
+  }
+
+  attach(context: ContextSpec): Promise<Outcome<void>> {
+    return this.#port.attach(context);
+  }
+
+  detach(slot: number): Promise<Outcome<void>> {
+    return this.#port.detach(slot);
+  }
+
+  /** Ends the coprocessor; `onExit` follows. */
+  kill(reason: string): void {
+    this.#port.kill(reason);
+  }
+
+  /** Ends the coprocessor and hears no more of it. */
+  close(reason: string): void {
+    this.#open = false;
+    this.#port.kill(reason);
+  }
+
+  /** Posts one control command. The ring never fills: there is one switch at a time. */
+  post(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
+    const at = this.#control.claim();
+    assert(at >= 0, 'the control ring has room');
+    const words = this.#control.words;
+    words[at] = op;
+    words[at + 1] = slot;
+    words[at + 2] = to;
+    words[at + 3] = sequence;
+    writeInstant(words, at + 4, slice as number as Instant);
+    this.#control.publish();
+    this.#port.ring();
+  }
+
+  /** Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. */
+  drain(): void {
+    if (!this.#open || this.#draining) return;
+    this.#draining = true;
+    const events = this.#events;
+    while (events.available() > 0) {
+      this.#listener.onEvent(events.words, events.peek());
+      events.release();
+    }
+    this.#draining = false;
+    this.#listener.onDrained();
+  }
+}

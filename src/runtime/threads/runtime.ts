@@ -1,0 +1,184 @@
+import { Worker } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { failed, type Outcome } from '../../base/outcome.ts';
+import { seededRandom } from '../../base/random.ts';
+import type { Instant } from '../../base/units.ts';
+import type { Platform } from '../../contract/platform.ts';
+import type {
+  ContextSpec,
+  CoprocessorPort,
+  CoprocessorSpec,
+  PortListener,
+  Runtime,
+  Timeline,
+} from '../../contract/port.ts';
+import { BELL, MESSAGES_SENT } from '../../memory/channel.ts';
+import { Doorbell } from '../../memory/doorbell.ts';
+import { newEpoch, threadClock, type Epoch } from './clock.ts';
+
+/** What a coprocessor's thread offers on its control plane. */
+export interface CoprocessorControl {
+  attach(context: ContextSpec): Outcome<void>;
+  detach(slot: number): Outcome<void>;
+}
+
+/** What a coprocessor's thread is started with. */
+export interface CoprocessorWorkerData {
+  readonly entry: string;
+  readonly spec: CoprocessorSpec;
+  /** URL of the module whose default export is the platform. */
+  readonly platformModule: string;
+  readonly epoch: Epoch;
+}
+
+/** Compiled or not, the workers stand where this file stands. */
+const compiled = import.meta.url.endsWith('.js');
+const workers = new URL('../../../workers/', import.meta.url);
+const BOOT = new URL('boot.mjs', workers);
+const ENTRY = new URL(compiled ? 'coprocessor.js' : 'coprocessor.ts', workers);
+
+/** Below this, a timer is set for the time before and the rest is the next timer's (nanoseconds). */
+const MILLISECOND = 1e6;
+
+/** The world as it is: one worker thread per coprocessor, the machine's clock and timers. */
+export class ThreadsRuntime implements Runtime {
+  readonly kind = 'threads';
+  readonly metered = false;
+  readonly timeline: Timeline;
+  readonly random;
+  readonly #epoch: Epoch = newEpoch();
+  readonly #ports = new Set<ThreadPort>();
+
+  constructor(seed: number) {
+    const now = threadClock(this.#epoch);
+    this.timeline = { now, at: (deadline, what) => timer(now, deadline, what) };
+    this.random = seededRandom(seed);
+  }
+
+  startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
+    const port = new ThreadPort(spec, platform, this.#epoch, listener, () => this.#ports.delete(port));
+    this.#ports.add(port);
+    return port;
+  }
+
+  async drive(finished: Promise<void>): Promise<void> {
+    await finished;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#ports].map((port) => port.end()));
+  }
+}
+
+class ThreadPort implements CoprocessorPort {
+  readonly #worker: Worker;
+  readonly #control: Comlink.Remote<CoprocessorControl>;
+  readonly #words: Int32Array;
+  readonly #bell: Doorbell;
+  readonly #gone: Promise<string>;
+  #isGone = false;
+  #reason: string | undefined;
+
+  constructor(
+    spec: CoprocessorSpec,
+    platform: Platform,
+    epoch: Epoch,
+    listener: PortListener,
+    onGone: () => void,
+  ) {
+    const workerData: CoprocessorWorkerData = {
+      entry: ENTRY.href,
+      spec,
+      platformModule: platform.module,
+      epoch,
+    };
+    this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [] });
+    this.#words = new Int32Array(spec.channel.bells);
+    this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
+    this.#control = Comlink.wrap<CoprocessorControl>(nodeEndpoint(this.#worker));
+    this.#worker.on(
+      'error',
+      (error) => (this.#reason ??= error instanceof Error ? error.message : String(error)),
+    );
+    this.#gone = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#isGone = true;
+        const reason = this.#reason ?? `its thread ended with code ${code}`;
+        onGone();
+        resolve(reason);
+        listener.onExit(reason);
+      });
+    });
+    void this.#listen(new Doorbell(spec.channel.bells, BELL.hypervisor), listener);
+  }
+
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  attach(context: ContextSpec): Promise<Outcome<void>> {
+    return this.#call(() => this.#control.attach(context));
+  }
+
+  detach(slot: number): Promise<Outcome<void>> {
+    return this.#call(() => this.#control.detach(slot));
+  }
+
+  kill(reason: string): void {
+    this.#reason ??= reason;
+    void this.#worker.terminate();
+  }
+
+  async end(): Promise<void> {
+    this.kill('the run is over');
+    await this.#gone;
+  }
+
+  /** Sends one message and answers for a thread that dies with it. */
+  async #call(send: () => Promise<Outcome<void>>): Promise<Outcome<void>> {
+    if (this.#isGone) return failed('the coprocessor is gone');
+    const answer = send();
+    // Counted after it was sent, before the bell: the thread leaves its loop for it and finds it there.
+    Atomics.add(this.#words, MESSAGES_SENT, 1);
+    this.#bell.ring();
+    return Promise.race([answer, this.#gone.then((reason) => failed(`the coprocessor is gone: ${reason}`))]);
+  }
+
+  async #listen(bell: Doorbell, listener: PortListener): Promise<void> {
+    while (!this.#isGone) {
+      // Armed before looking, so that an event between looking and sleeping rings.
+      bell.arm();
+      listener.onEvents();
+      await bell.rung();
+    }
+  }
+}
+
+function timer(now: () => Instant, deadline: Instant, what: () => void): () => void {
+  let handle: NodeJS.Timeout | NodeJS.Immediate;
+  let cancelled = false;
+  const arm = (): void => {
+    const left = deadline - now();
+    if (left <= 0) {
+      handle = setImmediate(() => {
+        if (!cancelled) what();
+      });
+      return;
+    }
+    // Node truncates to whole milliseconds and never fires early by more than one.
+    handle = setTimeout(
+      () => {
+        if (now() >= deadline) what();
+        else arm();
+      },
+      Math.min(Math.ceil(left / MILLISECOND), 2 ** 31 - 1),
+    );
+  };
+  arm();
+  return () => {
+    cancelled = true;
+    clearTimeout(handle as NodeJS.Timeout);
+    clearImmediate(handle as NodeJS.Immediate);
+  };
+}

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { after, START, type Duration } from '../base/units.ts';
+import { failed, type Outcome } from '../base/outcome.ts';
+import type { FirmwareImage } from '../contract/firmware.ts';
+import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
+import type { TraceEvent } from '../contract/events.ts';
+import type { Runtime } from '../contract/port.ts';
+import type { RunReport } from '../contract/report.ts';
+import type { DomainDescription, SystemDescription } from '../contract/system.ts';
+import { firmwareLibrary } from '../firmware/library.ts';
+import { prepareFirmware } from '../firmware/prepare.ts';
+import type { Domain } from '../hypervisor/domain.ts';
+import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
+import { traceCollector, type TraceCollector } from '../observe/collector.ts';
+import { checkLaws } from '../observe/laws.ts';
+import { platforms } from '../platforms/index.ts';
+import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
+import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
+import { schedulers } from '../schedulers/index.ts';
+import { refuse } from './config/problem.ts';
+import { ResultFiles, readAsset } from './files.ts';
+import { loadGuest } from './guest-loader.ts';
+
+export interface RunOptions {
+  readonly system: SystemDescription;
+  readonly runtime: Runtime['kind'];
+  readonly seed: number;
+  /** Only these domains; all when absent. */
+  readonly domains?: readonly string[];
+  /** Domains that are still at work after this long are destroyed. */
+  readonly length?: Duration;
+  readonly input?: GuestFile & { readonly kind: string };
+  /** Sees the hypervisor at work, once it runs. Returns what to do when the run is over. */
+  readonly watch?: (hypervisor: Hypervisor, runtime: Runtime) => () => void;
+  /** Called when the run is asked to end early. */
+  readonly interrupted?: AbortSignal;
+  readonly onEvent?: (event: TraceEvent) => void;
+}
+
+export interface RunResult {
+  /** Without `report`, which is known only once the page is written. */
+  readonly report: RunReport;
+  readonly trace: TraceCollector;
+  readonly files: ResultFiles;
+}
+
+/** Runs a system from its first domain's start to its last one's end. Throws a `ConfigurationError` for a system that cannot start. */
+export async function runSystem(options: RunOptions): Promise<RunResult> {
+  const { system, seed } = options;
+  const chosen = chooseDomains(options);
+  // Guests first: what cannot be loaded must not leave anything half started.
+  const guests: { description: DomainDescription; program: GuestProgram }[] = [];
+  for (const description of chosen) guests.push({ description, program: await loadGuest(description) });
+
+  const runtime: Runtime =
+    options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
+  const trace = traceCollector();
+  const files = new ResultFiles();
+  const library = firmwareLibrary([join(system.folder, 'firmware')]);
+  const hypervisor = new Hypervisor({
+    runtime,
+    platforms,
+    schedulers,
+    firmware: (name) => loadFirmware(library, name, runtime.metered),
+    trace: (event) => {
+      trace.sink(event);
+      options.onEvent?.(event);
+    },
+  });
+  try {
+    for (const coproc of system.coprocs) {
+      const added = hypervisor.addCoproc(coproc);
+      if (added.kind === 'failed')
+        refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
+    }
+    const domains: Domain[] = [];
+    for (const { description, program } of guests) {
+      const created = await hypervisor.createDomain(
+        description,
+        program,
+        domainFiles(options, description, files),
+      );
+      if (created.kind === 'failed')
+        return refuse(
+          description.position,
+          created.reason,
+          'the domain was not created, nor was anything started',
+        );
+      domains.push(created.value);
+    }
+    const unwatch = options.watch?.(hypervisor, runtime);
+    await untilOver(options, runtime, hypervisor, domains);
+    unwatch?.();
+    hypervisor.close();
+    // The figures as they were when the last domain ended: checking results is not the coprocessors' time.
+    const { coprocs, vcoprocs } = hypervisor.figures();
+    for (const domain of domains) domain.verify();
+    const figures: Figures = { coprocs, vcoprocs, domains: hypervisor.figures().domains };
+    return { report: judge(options, figures), trace, files };
+  } finally {
+    hypervisor.close();
+    await runtime.close();
+  }
+}
+
+/** Runs all domains; a domain that waits for what never comes crashes, it does not hang the run. */
+async function untilOver(
+  options: RunOptions,
+  runtime: Runtime,
+  hypervisor: Hypervisor,
+  domains: readonly Domain[],
+): Promise<void> {
+  const end = (): void => {
+    for (const domain of domains) if (domain.state === 'running') void hypervisor.destroyDomain(domain);
+  };
+  options.interrupted?.addEventListener('abort', end);
+  const cancel =
+    options.length === undefined
+      ? undefined
+      : runtime.timeline.at(after(runtime.timeline.now(), options.length), end);
+  const finished = Promise.all(domains.map((domain) => hypervisor.runDomain(domain))).then(() => cancel?.());
+  for (;;) {
+    try {
+      await runtime.drive(finished);
+      return;
+    } catch (error) {
+      if (!(error instanceof StalledError)) throw error;
+      const stuck = domains.filter((domain) => domain.state === 'running');
+      if (stuck.length === 0) throw error;
+      for (const domain of stuck)
+        domain.crash(new GuestError('it waits for something that nothing will bring'));
+    }
+  }
+}
+
+function chooseDomains({ system, domains }: RunOptions): readonly DomainDescription[] {
+  const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
+  return domains === undefined
+    ? all
+    : all.filter(({ name }) => domains.includes(name) || name === system.dom0?.name);
+}
+
+function domainFiles({ system, input }: RunOptions, { takes }: DomainDescription, files: ResultFiles) {
+  return {
+    asset: (path: string) => readAsset(system.folder, path),
+    write: files.add.bind(files),
+    input: input !== undefined && takes.includes(input.kind) ? input : undefined,
+  };
+}
+
+function loadFirmware(
+  library: ReturnType<typeof firmwareLibrary>,
+  name: string,
+  metered: boolean,
+): Outcome<FirmwareImage> {
+  if (!name.endsWith('.wasm')) return library.load(name, { metered });
+  try {
+    return prepareFirmware(basename(name, '.wasm'), readFileSync(name), { metered });
+  } catch {
+    return failed(`firmware ${name} cannot be read`);
+  }
+}
+
+function judge(
+  { system, runtime, seed, length }: RunOptions,
+  { coprocs, vcoprocs, domains }: Figures,
+): RunReport {
+  const report: RunReport = {
+    schemaVersion: 1,
+    system: system.folder,
+    model: system.model,
+    runtime,
+    seed,
+    wall: coprocs.reduce<Duration>(
+      (longest, { wall }) => (wall > longest ? wall : longest),
+      START as number as Duration,
+    ),
+    ok: false,
+    violations: [],
+    coprocs,
+    vcoprocs,
+    domains,
+    report: null,
+  };
+  const violations = checkLaws(report);
+  const over = domains.every(
+    ({ state }) => state === 'finished' || (state === 'destroyed' && length !== undefined),
+  );
+  const verdicts = domains.every(({ results }) => results.every(({ ok }) => ok));
+  return { ...report, ok: over && verdicts && violations.length === 0, violations };
+}

@@ -1,0 +1,57 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { present } from '../src/base/assert.ts';
+import type { Platform } from '../src/contract/platform.ts';
+import { CoprocessorCore, TURN } from '../src/coprocessor/core.ts';
+import { BELL, MESSAGES_SENT } from '../src/memory/channel.ts';
+import { Doorbell } from '../src/memory/doorbell.ts';
+import { threadClock } from '../src/runtime/threads/clock.ts';
+import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/threads/runtime.ts';
+
+// The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop
+// when the control plane has a message, which Atomics.wait would otherwise keep out.
+
+const { spec, platformModule, epoch } = workerData as CoprocessorWorkerData;
+const { default: platform } = (await import(platformModule)) as { default: Platform };
+const words = new Int32Array(spec.channel.bells);
+const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
+const core = new CoprocessorCore(
+  spec,
+  platform,
+  { now: threadClock(epoch), spend: () => {} },
+  new Doorbell(spec.channel.bells, BELL.hypervisor),
+);
+
+let handled = 0;
+const control: CoprocessorControl = {
+  attach(context) {
+    handled++;
+    return core.attach(context);
+  },
+  detach(slot) {
+    handled++;
+    return core.detach(slot);
+  },
+};
+Comlink.expose(control, nodeEndpoint(present(parentPort, 'a coprocessor has its own thread')));
+
+const messages = (): boolean => Atomics.load(words, MESSAGES_SENT) !== handled;
+
+/** Turns until there is nothing to do or a message waits. A plain function: hot loops in async ones are slow. */
+function turnUntilIdle(): void {
+  while (!messages() && core.turn() === TURN.again);
+}
+
+function sleep(): void {
+  bell.arm();
+  // Looked at once more after saying so: whoever came before that did not ring.
+  if (core.hasWork() || messages()) bell.disarm();
+  else bell.wait(Infinity);
+}
+
+for (;;) {
+  turnUntilIdle();
+  while (messages()) await new Promise(setImmediate);
+  sleep();
+}
