@@ -208,12 +208,13 @@ const SIZES = [
   [1, 1],
   [7, 9],
   [17, 33],
+  [4, 5],
 ] as const;
 
 againstLibjpeg('the JPEG firmware, bit for bit against libjpeg', () => {
   test.each(Object.entries(MODES))('decodes every sampling, quality and odd size: %s', (_, mode) => {
     SAMPLINGS.forEach((sampling, index) => {
-      const [width, height] = SIZES[index % 3]!;
+      const [width, height] = SIZES[index % 4]!;
       for (const quality of ['10', '75', '100']) {
         const source = quality === '75' ? pattern(97, 51) : pattern(width, height);
         const jpeg = encode(source, '-quality', quality, '-sample', sampling, ...mode);
@@ -269,14 +270,26 @@ againstLibjpeg('the JPEG firmware, bit for bit against libjpeg', () => {
     expect(firstDifference(decode(strange), libjpeg(jpeg))).toBeUndefined();
   });
 
-  test('a lost restart marker costs its neighbourhood, as in libjpeg', () => {
+  test("keeps a component's quantization table once its first scan has begun, as in libjpeg", () => {
+    const jpeg = encode(pattern(61, 45), '-progressive');
+    let lastScan = jpeg.length - 2;
+    while (jpeg[lastScan] !== 0xff || jpeg[lastScan + 1] !== 0xda) lastScan--;
+    const table = [0xff, 0xdb, 0, 67, 0, ...Array.from({ length: 64 }, () => 99)];
+    const changed = Uint8Array.of(...jpeg.subarray(0, lastScan), ...table, ...jpeg.subarray(lastScan));
+    expect(firstDifference(decode(changed), libjpeg(changed))).toBeUndefined();
+    expect(firstDifference(decode(changed), decode(jpeg))).toBeUndefined();
+  });
+
+  test('a wrong or lost restart marker costs its neighbourhood, as in libjpeg', () => {
     const jpeg = encode(pattern(97, 51), '-restart', '1B');
-    const lost = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xd3);
-    const damaged = Uint8Array.from(jpeg);
-    damaged[lost + 1] = 0xd4;
-    const picture = decode(damaged);
-    expect(picture.warnings).toBeGreaterThan(0);
-    expect(firstDifference(picture, libjpeg(damaged))).toBeUndefined();
+    const third = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xd3);
+    for (const code of [0xd0, 0xd1, 0xd2, 0xd4, 0xd5, 0xd6, 0xd7, 0x00, 0x05]) {
+      const damaged = Uint8Array.from(jpeg);
+      damaged[third + 1] = code;
+      const picture = decode(damaged);
+      expect(picture.warnings).toBeGreaterThan(0);
+      expect(firstDifference(picture, libjpeg(damaged)), code.toString(16)).toBeUndefined();
+    }
   });
 
   test('a truncated picture keeps what was there, as in libjpeg', () => {

@@ -156,11 +156,14 @@ export function unreadMarker(code: i32): void {
   pending = code;
 }
 
-/** Drops the bits read ahead, which belong to a segment of entropy-coded data that is over. */
+/**
+ * Drops the bits read ahead, which belong to a segment of entropy-coded data that is over. Data that had run
+ * out stays so while a marker still stands in front of it.
+ */
 export function clearBits(): void {
+  padding = pending != 0 && starved() ? 1 : 0;
   buffer = 0;
   count = 0;
-  padding = 0;
 }
 
 /** True once decoding has used bits that are not there. */

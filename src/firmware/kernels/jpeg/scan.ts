@@ -157,15 +157,11 @@ function resynchronize(): void {
     warn();
     return;
   }
+  if (ahead != 0 || !isRestart) warn();
+  if (!isRestart || ahead == 1 || ahead == 2) unreadMarker(marker);
   restarting = false;
   restartWanted = (restartWanted + 1) & 7;
   restart();
-  if (isRestart && ahead != 1 && ahead != 2) {
-    if (ahead != 0) warn();
-    return;
-  }
-  unreadMarker(marker);
-  warn();
 }
 
 function coefficientRow(part: Component, blockRow: i32): u32 {
