@@ -29,6 +29,7 @@ const MORE = 0;
 const DONE = 1;
 const NOT_A_JPEG = -2;
 const UNSUPPORTED = -3;
+const DAMAGED = -4;
 const TRUNCATED = -5;
 const BUFFER_TOO_SMALL = -6;
 const DMA_FAULT = -7;
@@ -478,6 +479,9 @@ describe('the JPEG firmware', () => {
     const arithmetic = Uint8Array.from(rocket.subarray(0, 2000));
     arithmetic[find(arithmetic, 0xc0) + 1] = 0xc9;
     expect(probe(arithmetic).status).toBe(UNSUPPORTED);
+    // Three codes of one bit.
+    const table = [0xff, 0xd8, 0xff, 0xc4, 0, 22, 0, 3, ...Array.from({ length: 15 }, () => 0), 1, 2, 3];
+    expect(probe(Uint8Array.from(table)).status).toBe(DAMAGED);
 
     const jpeg = small(30, 20);
     const scratch = probe(jpeg).results[4]!;
