@@ -214,7 +214,7 @@ function gearWheel(teeth: number): Mesh {
       () => steel,
     ),
   ];
-  parts.push(surface(24, 1, (u, v) => around(0.34, -u * TURN, 0.2 - 0.3 * v), steel));
+  parts.push(surface(24, 1, (u, v) => around(0.34, u * TURN, 0.2 - 0.3 * v), steel));
   const walls: Mesh[] = [];
   for (let i = 0; i < rim.length; i += 2) {
     const [a, b] = [rim[i]!, rim[i + 1]!];
@@ -276,7 +276,7 @@ function loft(stations: readonly Station[], round: number, colour: Colour): Mesh
     (stations.length - 1) * 2,
     (u, v) => {
       const { z, halfWidth, low, high } = between(v);
-      const angle = u * TURN;
+      const angle = -u * TURN;
       return [
         halfWidth * bulge(Math.cos(angle)),
         (low + high) / 2 + ((high - low) / 2) * bulge(Math.sin(angle)),
@@ -304,7 +304,7 @@ const wheel = placed(
 );
 
 const wheels = merged(
-  [-0.82, 0.82].flatMap((x) =>
+  [-0.76, 0.76].flatMap((x) =>
     [-1.35, 1.32].map((z) => placed(wheel, chain(moved(x, 0.34, z), turned('y', x < 0 ? Math.PI : 0)))),
   ),
 );
@@ -312,7 +312,7 @@ const wheels = merged(
 const shell = (paint: Colour): Mesh =>
   loft(
     [
-      { z: 2.16, halfWidth: 0.02, low: 0.55, high: 0.72 },
+      { z: 2.16, halfWidth: 0, low: 0.55, high: 0.72 },
       { z: 2.14, halfWidth: 0.74, low: 0.34, high: 0.88 },
       { z: 1.9, halfWidth: 0.9, low: 0.22, high: 0.98 },
       { z: 1.2, halfWidth: 0.94, low: 0.2, high: 1.0 },
@@ -320,7 +320,7 @@ const shell = (paint: Colour): Mesh =>
       { z: -1.0, halfWidth: 0.92, low: 0.2, high: 0.9 },
       { z: -1.8, halfWidth: 0.88, low: 0.24, high: 0.76 },
       { z: -2.12, halfWidth: 0.66, low: 0.32, high: 0.6 },
-      { z: -2.16, halfWidth: 0.02, low: 0.42, high: 0.5 },
+      { z: -2.16, halfWidth: 0, low: 0.42, high: 0.5 },
     ],
     0.55,
     paint,
@@ -459,7 +459,7 @@ export const hills = surface(
     const x = u * 2 - 1;
     const height =
       0.045 + 0.028 * Math.sin(x * 9 + 1) + 0.02 * Math.sin(x * 23) + 0.008 * Math.sin(x * 61 + 2);
-    return [x, v * height, 0];
+    return [x, v * (height + 0.06) - 0.06, 0]; // down to where the ground ends
   },
   (_, v) => mix(HORIZON, [62, 34, 74], v),
 );
