@@ -99,7 +99,7 @@ describe('the media guest', () => {
     expect(verdicts.map(({ ok, detail }) => ({ ok, detail }))).toEqual(
       ['640 x 427', '1411 x 1411', '451 x 300'].map((size) => ({
         ok: true,
-        detail: expect.stringMatching(`^${size}, 1 times: largest difference [0-3] of 255`) as string,
+        detail: expect.stringMatching(`^${size}, once: largest difference [0-3] of 255`) as string,
       })),
     );
     expect([...files.keys()]).toEqual([

@@ -74,7 +74,13 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
       return firmware.start();
     },
     decodeArguments: (bytesPerPixel = 3): number[] => [
-      ...[0, jpeg.length, output, outputBytes, scratch, scratchBytes, bytesPerPixel],
+      0,
+      jpeg.length,
+      output,
+      outputBytes,
+      scratch,
+      scratchBytes,
+      bytesPerPixel,
     ],
     results: (): number[] => [...new Int32Array(memory.buffer, block + 64, 8)],
     pixels: (): Uint8Array => guest.slice(output, output + outputBytes),
@@ -264,9 +270,29 @@ againstLibjpeg('the JPEG firmware, bit for bit against libjpeg', () => {
   test('passes over unknown segments, fill bytes and what follows the end', () => {
     const jpeg = encode(pattern(40, 40));
     const strange = Uint8Array.of(
-      ...[0xff, 0xd8, 0xff, 0xff, 0xff, 0xe9, 0, 6, 0xff, 0xd9, 0xff, 0xda, 0xff, 0xfe, 0, 3, 0xff],
+      0xff,
+      0xd8,
+      0xff,
+      0xff,
+      0xff,
+      0xe9,
+      0,
+      6,
+      0xff,
+      0xd9,
+      0xff,
+      0xda,
+      0xff,
+      0xfe,
+      0,
+      3,
+      0xff,
       ...jpeg.subarray(2),
-      ...[0xff, 0xd8, 1, 2, 3],
+      0xff,
+      0xd8,
+      1,
+      2,
+      3,
     );
     expect(firstDifference(decode(strange), libjpeg(jpeg))).toBeUndefined();
   });
@@ -324,13 +350,15 @@ function fourComponents(transform: number): Uint8Array {
   });
   const [first] = grays;
   return Uint8Array.of(
-    ...[0xff, 0xd8],
+    0xff,
+    0xd8,
     ...adobe,
     ...body(first!, 0xdb, 0xc0),
     ...frame,
     ...body(first!, 0xc4, 0xda),
     ...scans,
-    ...[0xff, 0xd9],
+    0xff,
+    0xd9,
   );
 }
 
@@ -339,7 +367,7 @@ const find = (jpeg: Uint8Array, marker: number): number =>
 
 // What follows needs no other program.
 
-/** A grayscale checker of 8 x 8 pixels, as jpeg-js encodes it. */
+/** The pattern as jpeg-js encodes it: baseline, 4:4:4. */
 function small(width: number, height: number): Uint8Array {
   const { rgb } = pattern(width, height);
   const data = new Uint8Array(width * height * 4);

@@ -86,7 +86,7 @@ function compare({ photo, pixels, warnings, changed }: Decoded, repeat: number):
   const mean = sum / rgb.length;
   return {
     ok: peak <= PEAK && mean <= MEAN,
-    detail: `${width} x ${height}, ${repeat} times: largest difference ${peak} of 255 (allowed ${PEAK}), mean ${mean.toFixed(4)}`,
+    detail: `${width} x ${height}, ${repeat === 1 ? 'once' : `${repeat} times`}: largest difference ${peak} of 255 (allowed ${PEAK}), mean ${mean.toFixed(4)}`,
   };
 }
 

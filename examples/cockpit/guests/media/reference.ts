@@ -139,7 +139,12 @@ function readFrame(segment: Uint8Array, isProgressive: boolean): Frame {
     const blocksWide = Math.ceil(width / (8 * hMax)) * h;
     const blocksHigh = Math.ceil(height / (8 * vMax)) * v;
     return {
-      ...{ id: each[0]!, h, v, quantizer: each[2]!, blocksWide, blocksHigh },
+      id: each[0]!,
+      h,
+      v,
+      quantizer: each[2]!,
+      blocksWide,
+      blocksHigh,
       width: Math.ceil((width * h) / hMax),
       height: Math.ceil((height * v) / vMax),
       coefficients: new Int32Array(blocksWide * blocksHigh * 64),
@@ -171,10 +176,23 @@ function readScan(
   });
   const [first = 0, last = 0, approximation = 0] = segment.subarray(1 + 2 * count);
   return {
-    ...{ frame, parts, restartInterval, endOfBandRun: 0 },
+    frame,
+    parts,
+    restartInterval,
+    endOfBandRun: 0,
     ...(frame.isProgressive
-      ? { first, last, isRefining: approximation >> 4 > 0, low: approximation & 15 }
-      : { first: 0, last: 63, isRefining: false, low: 0 }),
+      ? {
+          first,
+          last,
+          isRefining: approximation >> 4 > 0,
+          low: approximation & 15,
+        }
+      : {
+          first: 0,
+          last: 63,
+          isRefining: false,
+          low: 0,
+        }),
   };
 }
 
@@ -362,7 +380,7 @@ function samplesOf(component: Component, quantizer: readonly number[]): Uint8Cla
 function enlarge(component: Component, samples: Uint8ClampedArray, frame: Frame): Uint8Array {
   const { width, height, h, v, blocksWide } = component;
   const [acrossBy, downBy] = [frame.hMax / h, frame.vMax / v];
-  // The triangle filter of two of the widely used decoders: 3/4 of the sample, 1/4 of its nearer neighbour. Other
+  // libjpeg's default, a triangle filter: 3/4 of the sample, 1/4 of its nearer neighbour. Other
   // ratios, and pictures of one or two samples across, repeat samples.
   const isAcross = acrossBy === 2 && width > 2 && downBy <= 2;
   const isDown = downBy === 2 && (isAcross || acrossBy === 1);
