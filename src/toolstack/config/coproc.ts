@@ -25,13 +25,13 @@ const MARK = 'xen,coproc';
 
 /**
  * What a coprocessor has when nothing is said. The time slice is the shortest of the Cell's spufs, the
- * stop deadline is that of Xen's shared coprocessors, the command timeout is KFD's preemption timeout;
+ * stop deadline is the preemption timeout of Intel's GPU drivers, the command timeout is KFD's preemption timeout;
  * the costs are those of a mobile coprocessor on a shared LPDDR4 bus.
  */
 export const COPROC_DEFAULTS = {
   scheduler: 'round-robin',
   timeslice: us(5_000),
-  stopDeadline: us(40_000),
+  stopDeadline: us(640_000),
   commandTimeout: us(9_000_000),
   localMemory: kib(256),
   clock: 500_000_000,

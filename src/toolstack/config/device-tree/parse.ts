@@ -20,7 +20,8 @@ const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*):/y;
 const NAME = /\\?([a-zA-Z0-9,._+*#?@-]+)/y;
 const LABEL_REFERENCE = /&([a-zA-Z_][a-zA-Z0-9_]*)/y;
 const PATH_REFERENCE = /&\{([a-zA-Z0-9,._+*#?@/-]*)\}/y;
-const BYTE = /[0-9a-fA-F]{2}/y;
+/** Bytes may stand apart or close; in a file's worth of them, one at a time would take long. */
+const BYTES = /[0-9a-fA-F]{2}(?:[ \t\n]*(?![a-zA-Z_]\w{0,255}:)[0-9a-fA-F]{2}){0,999}/y;
 const WIDTH = /\d+/y;
 
 /** Reads the whole source; merges and deletions are done, references are still to be resolved. */
@@ -247,13 +248,12 @@ function cells(reader: Reader, width: 8 | 16 | 32 | 64): DraftPiece[] {
 }
 
 function byteString(reader: Reader): Uint8Array {
-  const found: number[] = [];
+  const found: Buffer[] = [];
   for (;;) {
     takeLabels(reader);
-    if (reader.takeText(']')) return Uint8Array.from(found);
-    const byte = reader.take(BYTE)?.[0];
-    if (byte === undefined) reader.unexpected("expected two hexadecimal digits or ']'");
-    found.push(Number.parseInt(byte, 16));
+    if (reader.takeText(']')) return Buffer.concat(found);
+    const bytes = reader.take(BYTES)?.[0] ?? reader.unexpected("expected two hexadecimal digits or ']'");
+    found.push(Buffer.from(bytes.replace(/[ \t\n]/g, ''), 'hex'));
   }
 }
 

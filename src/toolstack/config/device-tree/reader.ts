@@ -96,16 +96,15 @@ export class Reader {
   skip(): void {
     for (;;) {
       const { source, offset } = this.#top;
-      const { text } = source;
-      if (offset === text.length) {
+      const next = source.text[offset];
+      if (next === undefined) {
         if (this.#open.length === 1) return;
         this.#open.pop();
-      } else if (
-        this.#match(BLANK) === undefined &&
-        !this.#comment() &&
-        !this.#directive() &&
-        !this.#include()
-      ) {
+      } else if (next === '/') {
+        if (!this.#comment() && !this.#include()) return;
+      } else if (next === '#') {
+        if (!this.#directive()) return;
+      } else if (this.#match(BLANK) === undefined) {
         return;
       }
     }
@@ -135,7 +134,6 @@ export class Reader {
 
   #directive(): boolean {
     const { source, offset } = this.#top;
-    if (source.text[offset] !== '#') return false;
     let before = offset - 1;
     while (source.text[before] === ' ' || source.text[before] === '\t') before--;
     if (before >= 0 && source.text[before] !== '\n') return false;
@@ -156,8 +154,9 @@ export class Reader {
   }
 
   #include(): boolean {
-    const at = this.#top.source.position(this.#top.offset);
+    const { source: from, offset } = this.#top;
     if (this.#match(INCLUDE) === undefined) return false;
+    const at = from.position(offset);
     const nameAt = this.#top.source.position(this.#top.offset);
     const file = this.resolve(decode(unescape(this.#quoted('"', nameAt), nameAt)));
     if (this.#open.some(({ source }) => source.file === file)) {
