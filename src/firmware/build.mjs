@@ -1,30 +1,22 @@
 // Compiles every firmware kernel: src/firmware/kernels/<name>/firmware.ts -> build/firmware/<name>.wasm.
 //
-//   node src/firmware/build.mjs [--only <name>]... [--force]
+//   node src/firmware/build.mjs [--only <name>]... [--force] [--kernels <folder>] [--out <folder>]
 //
 // A kernel's kernel.json says how many 64 KiB pages of local memory it needs: { "pages": 16 }. An output
-// that is newer than its inputs is kept.
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  statSync,
-} from 'node:fs';
-import { join, relative } from 'node:path';
+// that is newer than its inputs is kept. --kernels and
+// --out build a folder of kernels that lies elsewhere.
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const kernels = join(root, 'src/firmware/kernels');
-const output = join(root, 'build/firmware');
 
 class BuildError extends Error {}
 
 /** Names of all kernels: the folders that hold a firmware.ts. */
-function kernelNames() {
+function kernelNames(kernels) {
+  if (!existsSync(kernels)) throw new BuildError(`there is no folder ${kernels}; name one with --kernels`);
   return readdirSync(kernels, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(kernels, entry.name, 'firmware.ts')))
     .map((entry) => entry.name)
@@ -32,7 +24,7 @@ function kernelNames() {
 }
 
 /** Every file whose change changes the output: the kernel's folder, what kernels share, and this script. */
-function inputsOf(name) {
+function inputsOf(kernels, name) {
   const own = readdirSync(join(kernels, name), { recursive: true, withFileTypes: true });
   const shared = readdirSync(kernels, { withFileTypes: true });
   return [...own, ...shared]
@@ -41,15 +33,15 @@ function inputsOf(name) {
     .concat(fileURLToPath(import.meta.url));
 }
 
-function isCurrent(name, target) {
+function isCurrent(kernels, name, target) {
   if (!existsSync(target)) return false;
   const built = statSync(target).mtimeMs;
-  return inputsOf(name).every((input) => statSync(input).mtimeMs < built);
+  return inputsOf(kernels, name).every((input) => statSync(input).mtimeMs < built);
 }
 
-function pagesOf(name) {
+function pagesOf(kernels, name) {
   const file = join(kernels, name, 'kernel.json');
-  const where = relative(root, file);
+  const where = relative('', file);
   let pages;
   try {
     pages = JSON.parse(readFileSync(file, 'utf8')).pages;
@@ -61,15 +53,15 @@ function pagesOf(name) {
   return pages;
 }
 
-async function compile(name, target) {
-  const pages = pagesOf(name);
+async function compile(kernels, name, target) {
+  const pages = pagesOf(kernels, name);
   // Loaded late: a build that has nothing to do does not wait for the compiler.
   const { default: asc } = await import('assemblyscript/asc');
   // Written beside the target and moved over it: a reader never sees half of a firmware.
   const part = `${target}.${process.pid}.part`;
   const { error, stderr } = await asc.main([
-    relative(root, join(kernels, name, 'firmware.ts')),
-    ...['--baseDir', root, '--outFile', relative(root, part)],
+    `${name}/firmware.ts`,
+    ...['--baseDir', kernels, '--outFile', relative(kernels, part)],
     ...['-O3', '--noAssert', '--runtime', 'stub', '--zeroFilledMemory', '--use', 'abort='],
     ...['--importMemory', '--initialMemory', String(pages)],
   ]);
@@ -83,9 +75,13 @@ async function main() {
     options: {
       only: { type: 'string', multiple: true },
       force: { type: 'boolean' },
+      kernels: { type: 'string', default: join(root, 'src/firmware/kernels') },
+      out: { type: 'string', default: join(root, 'build/firmware') },
     },
   });
-  const known = kernelNames();
+  const kernels = resolve(values.kernels);
+  const output = resolve(values.out);
+  const known = kernelNames(kernels);
   const names = values.only ?? known;
   for (const name of names)
     if (!known.includes(name))
@@ -96,8 +92,8 @@ async function main() {
   for (const name of names) {
     const target = join(output, `${name}.wasm`);
     try {
-      if (values.force || !isCurrent(name, target)) {
-        const pages = await compile(name, target);
+      if (values.force || !isCurrent(kernels, name, target)) {
+        const pages = await compile(kernels, name, target);
         const kib = (statSync(target).size / 1024).toFixed(1);
         console.error(`firmware ${name}: ${kib} KiB, ${pages} page${pages === 1 ? '' : 's'} of local memory`);
       }
