@@ -1,4 +1,5 @@
-import { refuse } from './reader.ts';
+import { OP } from './instructions.ts';
+import { Reader, refuse } from './reader.ts';
 import type { FunctionType, WasmExport, WasmModule } from './wasm-module.ts';
 
 /** The version of the ABI that ABI.md describes. */
@@ -42,7 +43,7 @@ export function checkAbi(module: WasmModule): AbiFacts {
   const version = constant(module, exported.get('abi'));
   if (version === undefined)
     refuse(
-      `exports no immutable i32 global "abi" with a plain value; export it with the value ${ABI_VERSION}`,
+      `exports no constant "abi"; export an immutable i32 global, or a function that only returns it, with the value ${ABI_VERSION}`,
     );
   if (version !== ABI_VERSION)
     refuse(`was made for ABI ${version}; this Covisor runs ABI ${ABI_VERSION}, build it for that`);
@@ -52,7 +53,7 @@ export function checkAbi(module: WasmModule): AbiFacts {
   const commandAddress =
     constant(module, exported.get('command')) ??
     refuse(
-      'exports no immutable i32 global "command" with a plain value; export the address of its command block',
+      'exports no constant "command"; export an immutable i32 global, or a function that only returns it, with the address of its command block',
     );
   if (commandAddress < 0 || commandAddress % 8 !== 0)
     refuse(`has its command block at ${commandAddress}; place it at a positive multiple of 8`);
@@ -108,11 +109,23 @@ function checkGlobals(module: WasmModule): void {
   });
 }
 
-/** The value of an exported global that is an immutable i32 with a plain value. */
+/**
+ * The value of an export that is constant: an immutable i32 global with a plain value, or a function that
+ * only returns one, because a C or Rust linker exports no values.
+ */
 function constant(module: WasmModule, entry: WasmExport | undefined): number | undefined {
-  if (entry?.kind !== 'global') return undefined;
-  const global = module.globals[entry.index];
-  return global === undefined || global.mutable ? undefined : global.constant;
+  if (entry?.kind === 'global') {
+    const global = module.globals[entry.index];
+    return global === undefined || global.mutable ? undefined : global.constant;
+  }
+  if (entry?.kind !== 'function') return undefined;
+  if (showType(module.types[module.functions[entry.index] ?? -1]) !== '() -> (i32)') return undefined;
+  const body = module.bodies[entry.index - (module.functions.length - module.bodies.length)];
+  if (body === undefined) return undefined;
+  const reader = new Reader(module.bytes, body.start, body.end);
+  if (reader.u32() !== 0 || reader.byte() !== OP.i32Const) return undefined;
+  const value = reader.s32();
+  return reader.byte() === OP.end ? value : undefined;
 }
 
 const showType = (type: FunctionType | undefined): string =>

@@ -9,13 +9,7 @@ import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, Settled } from '../contract/scheduler.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import type { CoprocDescription } from '../contract/system.ts';
-import {
-  CONTROL,
-  EVENT,
-  NO_SLOT,
-  readInstant,
-  readText,
-} from '../memory/channel.ts';
+import { CONTROL, EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
 import { Account } from './account.ts';
 import { Link } from './link.ts';
 import { SpreadRecorder } from './spread.ts';
@@ -29,11 +23,21 @@ const ATTACH_DEADLINE = ms(2000);
 export interface Tenure {
   readonly vcoproc: Vcoproc;
   readonly slice: Duration;
+  readonly ends: Instant;
   /** The vcoproc's time when the stay began. */
   readonly timeBefore: Duration;
   readonly switching: Duration;
   expired: boolean;
   cancelWatchdog: () => void;
+}
+
+/** What a coprocessor does at one moment. */
+export interface Occupancy {
+  readonly id: CoprocId;
+  readonly state: CoprocState;
+  /** Whose context it has. */
+  readonly owner: VcoprocId | null;
+  readonly sliceLeft: Duration | null;
 }
 
 /**
@@ -197,6 +201,7 @@ export class SharedCoproc {
     const tenure: Tenure = {
       vcoproc,
       slice,
+      ends: after(this.now, slice),
       timeBefore: vcoproc.time,
       switching,
       expired: false,
@@ -372,7 +377,7 @@ export class SharedCoproc {
 
   /** The running firmware neither left nor reported: it hangs in a step. */
   #watch(tenure: Tenure): void {
-    const deadline = after(after(this.now, tenure.slice), this.description.stopDeadline);
+    const deadline = after(tenure.ends, this.description.stopDeadline);
     tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => {
       this.drain();
       const hangs = this.tenure === tenure && !tenure.expired && this.account.state === 'running';
@@ -479,6 +484,12 @@ export class SharedCoproc {
     this.#closed = true;
     this.#enter('idle', undefined, this.now);
     this.#link.close('the run is over');
+  }
+
+  get occupancy(): Occupancy {
+    const { tenure, current } = this;
+    const left = tenure === undefined ? null : (Math.max(0, between(this.now, tenure.ends)) as Duration);
+    return { id: this.id, state: this.account.state, owner: current?.name ?? null, sliceLeft: left };
   }
 
   get report(): CoprocReport {

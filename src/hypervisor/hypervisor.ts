@@ -8,7 +8,7 @@ import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
 import type { SchedulerFactory } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
-import { SharedCoproc } from './coproc.ts';
+import { SharedCoproc, type Occupancy } from './coproc.ts';
 import { Domain, type DomainFiles } from './domain.ts';
 import { Vcoproc } from './vcoproc.ts';
 
@@ -127,13 +127,9 @@ export class Hypervisor {
     };
   }
 
-  /** What each coprocessor does now, and whose context it has. */
-  occupancy(): { id: CoprocId; state: SharedCoproc['account']['state']; owner: Vcoproc['name'] | null }[] {
-    return [...this.#coprocs.values()].map((coproc) => ({
-      id: coproc.id,
-      state: coproc.account.state,
-      owner: coproc.current?.name ?? null,
-    }));
+  /** What each coprocessor does now, whose context it has and how much of its slice is left. */
+  occupancy(): Occupancy[] {
+    return [...this.#coprocs.values()].map((coproc) => coproc.occupancy);
   }
 
   /** Ends all coprocessors. Domains must be over. */

@@ -8,7 +8,7 @@ const dsp: Platform = {
   module: import.meta.url,
   registers: dspRegisters,
   core: dspCore,
-  stepBudget: 1000,
+  stepBudget: 500,
   createDevice: dspDevice,
 };
 

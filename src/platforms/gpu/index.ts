@@ -8,7 +8,7 @@ const gpu: Platform = {
   module: import.meta.url,
   registers: gpuRegisters,
   core: gpuCore,
-  stepBudget: 2000,
+  stepBudget: 500,
   createDevice: gpuDevice,
 };
 

@@ -28,7 +28,7 @@ const MARK = 'xen,coproc';
  * stop deadline is the preemption timeout of Intel's GPU drivers, the command timeout is KFD's preemption timeout;
  * the costs are those of a mobile coprocessor on a shared LPDDR4 bus.
  */
-export const COPROC_DEFAULTS = {
+const COPROC_DEFAULTS = {
   scheduler: 'round-robin',
   timeslice: us(5_000),
   stopDeadline: us(640_000),
@@ -436,7 +436,7 @@ function megabytes(node: DeviceNode, name: string): number | undefined {
 }
 
 /** A whole number within limits; undefined when the node does not have the property. */
-export function integer(
+function integer(
   node: DeviceNode | undefined,
   name: string,
   limits: { readonly from: number; readonly to: number },

@@ -28,7 +28,7 @@ export class ConfigurationError extends Error {
   }
 }
 
-export const problem = (position: SourcePosition, what: string, expected: string): Problem => ({
+const problem = (position: SourcePosition, what: string, expected: string): Problem => ({
   file: position.file,
   line: position.line,
   column: position.column,
@@ -48,7 +48,7 @@ export function showPosition({ file, line, column }: SourcePosition): string {
   return `${below && !isAbsolute(short) ? short : file}:${line}:${column}`;
 }
 
-export function showProblem(wrong: Problem): string {
+function showProblem(wrong: Problem): string {
   return oneLine(`${showPosition(wrong)}: ${wrong.what}; ${wrong.expected}`);
 }
 

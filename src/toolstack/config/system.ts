@@ -25,7 +25,7 @@ import { isFolder, readFolder, readSource } from './source.ts';
 const LARGEST_DOMAIN_FILE = 64 * 1024;
 
 /** The name of the domain that the system file describes. */
-export const DOM0 = 'dom0';
+const DOM0 = 'dom0';
 
 /**
  * Reads a system: the folder's `system.dts` and the `.cfg` files of `domains`. Nothing is started or changed.

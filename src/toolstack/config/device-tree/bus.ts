@@ -10,13 +10,13 @@ import {
 } from './tree.ts';
 
 /** A range of addresses. Sizes and addresses are exact up to 2^53. */
-export interface Region {
+interface Region {
   readonly base: number;
   readonly size: number;
 }
 
 /** One entry of a list such as `iommus`: a node by phandle, and the cells that are its own to read. */
-export interface Specifier {
+interface Specifier {
   readonly node: DeviceNode;
   readonly args: readonly number[];
 }
@@ -77,7 +77,7 @@ function translate(node: DeviceNode, region: WideRegion): WideRegion {
 }
 
 /** How many cells an address and a size have in the children of `bus`; 2 and 1 unless it says. */
-export function cellCounts(bus: DeviceNode): { address: number; size: number } {
+function cellCounts(bus: DeviceNode): { address: number; size: number } {
   return { address: count(bus, '#address-cells', 2), size: count(bus, '#size-cells', 1) };
 }
 

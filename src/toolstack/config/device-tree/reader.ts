@@ -216,7 +216,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** C's escapes, as dtc reads them: up to three octal or two hexadecimal digits, others stand for themselves. */
-export function unescape(text: string, at: SourcePosition): string {
+function unescape(text: string, at: SourcePosition): string {
   return text.replace(/\\(?:([0-7]{1,3})|x([0-9a-fA-F]{0,2})|([^]))/g, (_, octal, hex, other) => {
     if (typeof octal === 'string') return String.fromCharCode(Number.parseInt(octal, 8) & 0xff);
     if (typeof other === 'string') return ESCAPES[other] ?? other;

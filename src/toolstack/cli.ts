@@ -1,0 +1,91 @@
+import { Command, CommanderError } from 'commander';
+import { createRequire } from 'node:module';
+import { InvariantError } from '../base/assert.ts';
+import {
+  checkCommand,
+  listFirmwareCommand,
+  listPlatformsCommand,
+  listSchedulersCommand,
+} from './commands/inspect.ts';
+import { runCommand } from './commands/run.ts';
+import { ConfigurationError } from './config/problem.ts';
+import { UsageError } from './usage.ts';
+
+/** Where a command reads and writes: data on stdout, progress and complaints on stderr. */
+export interface Terminal {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, infrastructure: 3, internal: 4, interrupted: 130 } as const;
+
+/** Compiled or not, package.json stands above `src`. */
+function version(): string {
+  const require = createRequire(import.meta.url);
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      return (require(path) as { version: string }).version;
+    } catch {
+      // The other place, then.
+    }
+  }
+  return 'unknown';
+}
+
+/** Runs one command line. Returns the exit code; never throws. */
+export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = new Command('covisor')
+    .description(
+      'A hypervisor for shared coprocessors: whole contexts, firmware and data, switched between domains.',
+    )
+    .version(version())
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const command of [
+    runCommand,
+    checkCommand,
+    listPlatformsCommand,
+    listSchedulersCommand,
+    listFirmwareCommand,
+  ]) {
+    program.addCommand(command(terminal, (exit) => (code = exit)).copyInheritedSettings(program));
+  }
+  program.addHelpText(
+    'after',
+    `
+Examples:
+  covisor run examples/cockpit                       run a system on real threads
+  covisor run examples/cockpit --runtime simulated   the same, deterministic, under virtual time
+  covisor check examples/cockpit                     read a system and say what is wrong with it
+
+Exit codes: 0 ok, 1 a result or a law failed, 2 usage or configuration, 3 infrastructure, 4 internal, 130 interrupted.`,
+  );
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    return complain(error, terminal);
+  }
+}
+
+function complain(error: unknown, { stderr }: Terminal): number {
+  if (error instanceof CommanderError) {
+    // Help and version come this way too; what was wrong is said already.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (error instanceof ConfigurationError || error instanceof UsageError) {
+    stderr.write(`${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof InvariantError) {
+    stderr.write(`covisor: internal error, please report it: ${error.stack ?? error.message}\n`);
+    return EXIT.internal;
+  }
+  stderr.write(`covisor: ${error instanceof Error ? error.message : String(error)}\n`);
+  return EXIT.infrastructure;
+}

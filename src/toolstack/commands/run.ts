@@ -1,0 +1,178 @@
+import { Command, Option } from 'commander';
+import { basename, join, resolve } from 'node:path';
+import type { Runtime } from '../../contract/port.ts';
+import { expectedOneOf } from '../../base/nearest.ts';
+import type { RunReport } from '../../contract/report.ts';
+import type { SystemDescription } from '../../contract/system.ts';
+import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
+import { liveView } from '../../observe/live.ts';
+import { liveSnapshot, type LiveSnapshot } from '../../observe/live-snapshot.ts';
+import { reportPage } from '../../observe/report-page/report-page.ts';
+import { summary } from '../../observe/summary.ts';
+import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
+import { EXIT, type Terminal } from '../cli.ts';
+import { showPosition } from '../config/problem.ts';
+import { RUN_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
+import { readSystem } from '../known.ts';
+import { runSystem, type RunResult } from '../run.ts';
+import { UsageError, parseDuration, parseWhole } from '../usage.ts';
+
+interface Flags {
+  readonly runtime: Runtime['kind'];
+  readonly seed: string;
+  readonly for?: string;
+  readonly input?: string;
+  readonly out?: string;
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly files: boolean;
+}
+
+const REPORT_FILE = 'report.html';
+const TRACE_FILE = 'trace.jsonl';
+const LIVE_MS = 100;
+
+export const runCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
+  new Command('run')
+    .description(
+      'Run a system until its domains are over, show it at work and leave its results in a folder.',
+    )
+    .argument('<system>', 'a folder with system.dts and domains/*.cfg')
+    .argument('[domains...]', 'run only these domains')
+    .addOption(
+      new Option('--runtime <kind>', 'real threads, or deterministic under virtual time')
+        .choices(['threads', 'simulated'])
+        .default('threads'),
+    )
+    .option('--seed <number>', 'seed of all chance', '1')
+    .option('--for <length>', 'end the domains after this long, as in 500ms, 2s, 1min')
+    .option('--input <file>', 'a picture of your own, for the domains that take its kind')
+    .option('--out <folder>', 'where the results go (default: out/<system>)')
+    .option('--no-files', 'write no files')
+    .option('--json', 'print the run as one JSON document (schema: docs/run-report.schema.json)')
+    .option('--quiet', 'print nothing but errors and --json')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  covisor run examples/cockpit
+  covisor run examples/cockpit cluster assist --runtime simulated --seed 7
+  covisor run examples/cockpit --input photo.png --out /tmp/mine
+  covisor run examples/cockpit --json --quiet | jq '.vcoprocs[] | {id, time}'`,
+    )
+    .action(async (folder: string, names: string[], flags: Flags) => {
+      exit(await run(folder, names, flags, terminal));
+    });
+
+async function run(
+  folder: string,
+  names: readonly string[],
+  flags: Flags,
+  { stdout, stderr }: Terminal,
+): Promise<number> {
+  const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
+  const length = flags.for === undefined ? undefined : parseDuration(flags.for, '--for');
+  const system = readSystem(folder);
+  const input = flags.input === undefined ? undefined : readInput(flags.input);
+  checkNames(system, names, input?.kind);
+  const out = flags.files ? resolve(flags.out ?? join('out', basename(resolve(folder)))) : undefined;
+  if (out !== undefined) checkOutput(out);
+  if (!flags.quiet)
+    for (const { what, ...position } of system.warnings) stderr.write(`${showPosition(position)}: ${what}\n`);
+
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    const result = await runSystem({
+      system,
+      runtime: flags.runtime,
+      seed,
+      interrupted: interruption.signal,
+      ...(names.length > 0 ? { domains: names } : {}),
+      ...(length === undefined ? {} : { length }),
+      ...(input === undefined ? {} : { input }),
+      ...(flags.quiet ? {} : { watch: (hypervisor, runtime) => watch(hypervisor, runtime, stderr) }),
+    });
+    const report: RunReport = { ...result.report, report: out === undefined ? null : REPORT_FILE };
+    const written = out === undefined ? [] : writeResults(out, report, result);
+    if (flags.json) stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    if (!flags.quiet) {
+      const stream = flags.json ? stderr : stdout;
+      stream.write(summary(report, { width: stream.columns ?? 160, color: colorful(stream), written }));
+    }
+    if (interruption.signal.aborted) return EXIT.interrupted;
+    return report.ok ? EXIT.ok : EXIT.failed;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+function checkNames(system: SystemDescription, names: readonly string[], kind: string | undefined): void {
+  const known = system.domains.map(({ name }) => name as string);
+  for (const name of names) {
+    if (!known.includes(name))
+      throw new UsageError(`no domain ${name} in ${shown(system.folder)}; ${expectedOneOf(name, known)}`);
+  }
+  const runs = names.length === 0 ? known : names;
+  const takers = system.domains.filter(
+    ({ name, takes }) => runs.includes(name) && kind !== undefined && takes.includes(kind),
+  );
+  if (kind !== undefined && takers.length === 0) {
+    const kinds = [
+      ...new Set(system.domains.filter(({ name }) => runs.includes(name)).flatMap(({ takes }) => takes)),
+    ];
+    throw new UsageError(
+      `no domain that runs takes ${kind}; ${kinds.length === 0 ? 'none takes any --input' : `expected one of ${kinds.join(', ')}`}`,
+    );
+  }
+}
+
+/** Shows the run a few times a second of real time, whatever its own time does. */
+function watch(hypervisor: Hypervisor, runtime: Runtime, stream: NodeJS.WriteStream): () => void {
+  const view = liveView({ stream, interactive: stream.isTTY === true, color: colorful(stream) });
+  let before: LiveSnapshot | undefined;
+  const update = (): void => {
+    const now = hypervisor.occupancy();
+    before = liveSnapshot(
+      runtime.timeline.now(),
+      hypervisor.figures(),
+      ({ id }) => now.find((coproc) => coproc.id === id) ?? { state: 'idle', owner: null, sliceLeft: null },
+      before,
+    );
+    view.update(before);
+  };
+  const stop = everyMilliseconds(LIVE_MS, update);
+  return () => {
+    stop();
+    update();
+    view.end();
+  };
+}
+
+/** Writes the domains' files, the figures, the trace and the page that shows them. Returns what a person may open. */
+function writeResults(out: string, report: RunReport, { files, trace }: RunResult): string[] {
+  const all = new Map<string, Uint8Array | string>(files.all);
+  const endsAt = trace.endsAt();
+  const pictures = [...files.all]
+    .filter(([path]) => path.endsWith('.png'))
+    .map(([path, png]) => ({ domain: path.slice(0, path.indexOf('/')), file: path, png }));
+  all.set(
+    REPORT_FILE,
+    reportPage({
+      report,
+      trace: trace.events(),
+      pictures,
+      losses: trace.losses(),
+      ...(endsAt === undefined ? {} : { traceEndsAt: endsAt }),
+    }),
+  );
+  all.set(RUN_FILE, `${JSON.stringify(report, null, 2)}\n`);
+  all.set(TRACE_FILE, trace.tape());
+  writeOutput(out, all);
+  const folders = [...new Set([...files.all.keys()].map((path) => path.slice(0, path.indexOf('/') + 1)))];
+  return [REPORT_FILE, RUN_FILE, TRACE_FILE, ...folders].map((path) => `${shown(out)}/${path}`);
+}
+
+const colorful = (stream: NodeJS.WriteStream): boolean =>
+  stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
