@@ -25,8 +25,8 @@ const MARK = 'xen,coproc';
 
 /**
  * What a coprocessor has when nothing is said. The time slice is the shortest of the Cell's spufs, the
- * stop deadline is the preemption timeout of Intel's GPU drivers, the command timeout is KFD's preemption timeout;
- * the costs are those of a mobile coprocessor on a shared LPDDR4 bus.
+ * stop deadline is i915's preemption timeout, the command timeout is KFD's preemption timeout; the costs
+ * are those of a mobile coprocessor on a shared LPDDR4 bus.
  */
 const COPROC_DEFAULTS = {
   scheduler: 'round-robin',

@@ -25,7 +25,7 @@ describe('a system', () => {
       compatible: 'covisor,tile-gpu',
       scheduler: { name: 'round-robin', parameters: {} },
       timeslice: us(2000),
-      stopDeadline: ms(40),
+      stopDeadline: ms(640),
       localMemory: mib(1),
       clock: 800e6,
       registers: { base: 0x1_0c00_0000, size: 0x1000 },
@@ -82,7 +82,7 @@ describe('a system', () => {
       known,
     );
     expect(system.coprocs).toMatchObject([
-      { id: 'gpu', scheduler: { name: 'round-robin' }, timeslice: us(5000), stopDeadline: ms(40) },
+      { id: 'gpu', scheduler: { name: 'round-robin' }, timeslice: us(5000), stopDeadline: ms(640) },
       { id: 'dsp0' },
     ]);
     expect(system.domains[0]?.coprocs[0]?.coproc).toBe('gpu');

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { SourcePosition } from '../../../contract/system.ts';
 import { quote, refuse } from '../problem.ts';
-import { readSource, Source } from '../source.ts';
+import { readSource, type Source } from '../source.ts';
 
 /** dtc's limit too. */
 const DEEPEST_INCLUDE = 100;

@@ -37,7 +37,7 @@ const expression = fc.letrec<{ whole: string; part: string }>((tie) => ({
 })).whole;
 
 /** An expression whose value fits any cell, as most would not. */
-export const cellExpression = expression.map((text) => `((${text}) & 0xffffffff)`);
+const cellExpression = expression.map((text) => `((${text}) & 0xffffffff)`);
 
 /** Replaced by n0, n1 and so on in the finished source: no label is given twice. */
 const NEW_LABEL = 'NEW: ';
