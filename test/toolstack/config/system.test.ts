@@ -92,6 +92,14 @@ describe('a system', () => {
     expect(loadSystem(systems.board(marked), known).coprocs).toMatchObject([{ id: 'gpu0' }, { id: 'dsp0' }]);
   });
 
+  it('accepts windows that touch', () => {
+    const folder = systems.board(
+      [dts, '<0x0c100000 0x1000>', '<0x0c001000 0x1000>'],
+      [dts, '<0x09000000 0x1000>', '<0x0bfff000 0x1000>'],
+    );
+    expect(loadSystem(folder, known).coprocs).toHaveLength(2);
+  });
+
   it('hands parameters to the scheduler and the vcoproc, numbers as numbers', () => {
     const folder = systems.board(
       [

@@ -64,6 +64,12 @@ describe('a device tree', () => {
     expect(tree.labels.get('a')?.path).toBe('/a');
   });
 
+  it('forgets the labels of a node that was deleted, even when it comes back', () => {
+    const tree = parse('/ { l: a { }; };\n/delete-node/ &l;\n/ { a { }; l: b { }; };');
+    expect(nodeAt(tree, '/a')?.labels).toEqual([]);
+    expect(tree.labels.get('l')?.path).toBe('/b');
+  });
+
   it('follows line directives to the file that the preprocessor read', () => {
     const text = '# 1 "board.dts"\n/ {\n# 40 "soc.dtsi" 1\n\ta = <&nothing>;\n# 3 "board.dts" 2\n};';
     expect(refusal(() => parse(text))).toMatch(/^\/soc\.dtsi:40:7: /);
