@@ -14,8 +14,8 @@ const marked: Edit = [dts, 'gpu: gpu@c000000 {', 'gpu: gpu@c000000 { xen,coproc;
 const noChosen: Edit = [dts, /\t\tcoprocessors \{[^]*?\n\t\t\};/, ''];
 
 describe('a system', () => {
-  it('describes the cockpit: two shared coprocessors and four domains', () => {
-    const folder = systems.cockpit();
+  it('describes a board: two shared coprocessors and four domains', () => {
+    const folder = systems.board();
     const system = loadSystem(folder, known);
     expect(system.model).toBe('Covisor cockpit reference board');
     const [gpu, dsp] = system.coprocs;
@@ -25,7 +25,7 @@ describe('a system', () => {
       compatible: 'covisor,tile-gpu',
       scheduler: { name: 'round-robin', parameters: {} },
       timeslice: us(2000),
-      stopDeadline: ms(640),
+      stopDeadline: ms(40),
       localMemory: mib(1),
       clock: 800e6,
       registers: { base: 0x1_0c00_0000, size: 0x1000 },
@@ -52,6 +52,16 @@ describe('a system', () => {
     ]);
     expect(system.domains.map(({ kernel }) => kernel)).toContain(join(folder, 'guests/media.ts'));
     expect(system.dom0).toBeUndefined();
+    expect(system.warnings).toEqual([]);
+  });
+
+  it('reads the cockpit example: gpu0 and dsp0, two domains on each', () => {
+    const system = loadSystem(systems.cockpit(), known);
+    const shares = system.domains.flatMap(({ name, coprocs }) =>
+      coprocs.map(({ coproc }) => `${name}/${coproc}`),
+    );
+    expect(system.coprocs.map(({ id }) => id)).toEqual(['gpu0', 'dsp0']);
+    expect(shares).toEqual(['assist/gpu0', 'camera/dsp0', 'cluster/gpu0', 'media/dsp0']);
     expect(system.warnings).toEqual([]);
   });
 
@@ -95,7 +105,7 @@ describe('a system', () => {
   it('accepts windows that touch', () => {
     const folder = systems.board(
       [dts, '<0x0c100000 0x1000>', '<0x0c001000 0x1000>'],
-      [dts, '<0x09000000 0x1000>', '<0x0bfff000 0x1000>'],
+      [dts, '<0x09000000 0x1000>', '<0x0c002000 0x1000>'],
     );
     expect(loadSystem(folder, known).coprocs).toHaveLength(2);
   });
