@@ -13,16 +13,10 @@ import { Iommu } from '../memory/iommu.ts';
 import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Context } from './context.ts';
 import { fetchCommand, finishCommand } from './front-end.ts';
+import type { CoreHost, CoreParts } from './parts.ts';
 import { Reporter } from './reporter.ts';
 import { ResidentFirmwares } from './residents.ts';
 import { arrive, depart, type SwitchRequest } from './world-switch.ts';
-
-/** What a core needs of the runtime that steps it. */
-export interface CoreHost {
-  now(): Instant;
-  /** The coprocessor was busy for so long: moves a simulated clock, means nothing on threads. */
-  spend(length: Duration): void;
-}
 
 /** What a turn of the core says to whoever steps it. */
 export const TURN = {
@@ -40,12 +34,15 @@ const table = compileTable<CoprocState, CoprocessorEvent>(coprocessorMachine, CO
 /** Cycles that fetching, finishing or looking takes: what a simulated run charges beside the firmware's own. */
 const FRONT_END_CYCLES = 64;
 
+const OUT_OF_FUEL = 'out of fuel';
+const MAX_FUEL = 2 ** 30;
+
 /**
  * One coprocessor: obeys the hypervisor's control ring, fetches the loaded context's commands, steps
  * its firmware, raises its interrupts, switches contexts. It runs in turns of one step and never blocks,
  * so that a thread and a simulation can drive it alike.
  */
-export class CoprocessorCore {
+export class CoprocessorCore implements CoreParts {
   readonly spec: CoprocessorSpec;
   readonly device: Device;
   readonly window: Int32Array;
@@ -59,6 +56,7 @@ export class CoprocessorCore {
   readonly #contexts = new Map<number, Context>();
   readonly #residents: ResidentFirmwares;
   readonly #writable: Uint8Array;
+  readonly #stepCycles: number;
   #state: CoprocState = table.initial;
   #until: Instant = START;
   #expired = false;
@@ -74,6 +72,7 @@ export class CoprocessorCore {
     this.#posted = new RingConsumer(spec.channel.posted);
     this.reporter = new Reporter(new RingProducer(spec.channel.events), hypervisor);
     this.#residents = new ResidentFirmwares(this);
+    this.#stepCycles = Math.min(MAX_FUEL, Math.ceil((spec.stepLimit / 1e9) * spec.clock));
     this.#writable = new Uint8Array(WINDOW_WORDS);
     for (const register of platform.registers)
       if (register.firmware) this.#writable[register.offset >> 2] = 1;
@@ -159,15 +158,20 @@ export class CoprocessorCore {
   #leave(context: Context, request: SwitchRequest): Turn {
     let trap: string | undefined;
     const askFirmware = (): number => {
+      const { instance } = context.firmware;
+      this.#refuel(context);
       try {
-        return Math.max(0, context.firmware.instance.quiesce());
+        return Math.max(0, instance.quiesce());
       } catch (error) {
-        trap = context.firmware.instance.trapReason(error);
+        trap = instance.trapReason(error);
         return 0;
+      } finally {
+        this.#chargeFuel(context);
       }
     };
     const busy = context.active && context.ended === undefined;
     const outcome = this.device.quiesce(this.window, busy, busy ? askFirmware : () => 0);
+    if (trap === OUT_OF_FUEL) return TURN.hung;
     if (trap !== undefined) {
       this.#trap(context, trap);
       return TURN.again;
@@ -267,22 +271,29 @@ export class CoprocessorCore {
   }
 
   #call(context: Context, entry: (budget: number) => number): Turn {
-    const instance = context.firmware.instance;
-    const metered = context.spec.firmware.metered;
-    const limit = Math.min(2 ** 30, Math.ceil((this.spec.stepLimit / 1e9) * this.spec.clock));
-    if (metered) instance.refuel(limit);
+    this.#refuel(context);
     let status = 0;
     try {
       status = entry(this.platform.stepBudget);
     } catch (error) {
-      const reason = instance.trapReason(error);
-      if (metered) this.host.spend(this.cycles(limit - instance.fuelLeft()));
-      if (reason === 'out of fuel') return TURN.hung;
+      const reason = context.firmware.instance.trapReason(error);
+      this.#chargeFuel(context);
+      if (reason === OUT_OF_FUEL) return TURN.hung;
       this.#trap(context, reason);
       return TURN.again;
     }
-    if (metered) this.host.spend(this.cycles(limit - instance.fuelLeft()));
+    this.#chargeFuel(context);
     return status === 0 ? TURN.again : this.#finish(context, status);
+  }
+
+  /** One call of a metered firmware gets the cycles that the watchdog would give it; more is a hang. */
+  #refuel(context: Context): void {
+    if (context.spec.firmware.metered) context.firmware.instance.refuel(this.#stepCycles);
+  }
+
+  #chargeFuel(context: Context): void {
+    if (context.spec.firmware.metered)
+      this.host.spend(this.cycles(this.#stepCycles - context.firmware.instance.fuelLeft()));
   }
 
   #finish(context: Context, status: number): Turn {

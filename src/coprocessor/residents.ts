@@ -4,17 +4,17 @@ import type { FirmwareImage } from '../contract/firmware.ts';
 import { instantiateFirmware, type FirmwareHost } from '../firmware/instance.ts';
 import { verifyFirmware } from '../firmware/prepare.ts';
 import type { Context, ResidentFirmware } from './context.ts';
-import type { CoprocessorCore } from './core.ts';
+import type { CoreParts } from './parts.ts';
 
 const PAGE = 65536;
 const BLOCK_WORDS = 24;
 
 /** The firmwares that are in the coprocessor, by the digest of their prepared bytes. */
 export class ResidentFirmwares {
-  readonly #core: CoprocessorCore;
+  readonly #core: CoreParts;
   readonly #byDigest = new Map<string, ResidentFirmware>();
 
-  constructor(core: CoprocessorCore) {
+  constructor(core: CoreParts) {
     this.#core = core;
   }
 
@@ -81,6 +81,6 @@ export class ResidentFirmwares {
   }
 }
 
-function loaded(core: CoprocessorCore): Context {
+function loaded(core: CoreParts): Context {
   return present(core.loaded, 'firmware runs for the context that is loaded');
 }

@@ -2,7 +2,7 @@ import { failed, ok, type Outcome } from '../base/outcome.ts';
 import type { Duration, Instant } from '../base/units.ts';
 import { IMAGE_STATE } from '../memory/context-image.ts';
 import type { Context } from './context.ts';
-import type { CoprocessorCore } from './core.ts';
+import type { CoreParts } from './parts.ts';
 
 /** A world switch that the hypervisor asked for. The steps before and after it are in `src/hypervisor/world-switch.ts`. */
 export interface SwitchRequest {
@@ -14,7 +14,7 @@ export interface SwitchRequest {
 }
 
 /** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that were saved. */
-export function depart(core: CoprocessorCore, context: Context): number {
+export function depart(core: CoreParts, context: Context): number {
   const { image, firmware } = context;
   // 4. Save. Pending interrupts are in the image already: they are counted there.
   image.registers.set(core.window);
@@ -34,7 +34,7 @@ export function depart(core: CoprocessorCore, context: Context): number {
 }
 
 /** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that were loaded. */
-export function arrive(core: CoprocessorCore, context: Context): Outcome<number> {
+export function arrive(core: CoreParts, context: Context): Outcome<number> {
   const { image, firmware, spec } = context;
   if (image.state === IMAGE_STATE.away) return failed('its image is torn');
   const fresh = image.state === IMAGE_STATE.fresh;

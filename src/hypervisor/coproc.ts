@@ -1,6 +1,6 @@
 import { assert, present } from '../base/assert.ts';
 import { failed, type Outcome } from '../base/outcome.ts';
-import { after, between, ms, sum, us, type Duration, type Instant } from '../base/units.ts';
+import { after, between, ms, showDuration, sum, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
@@ -261,6 +261,13 @@ export class SharedCoproc {
       case EVENT.expired:
         if (this.tenure === undefined || this.tenure.vcoproc !== vcoproc) return;
         this.tenure.expired = true;
+        this.#charge();
+        if (vcoproc.commandTime > this.description.commandTimeout) {
+          this.#isolate(
+            vcoproc,
+            `a command ran longer than ${showDuration(this.description.commandTimeout)}`,
+          );
+        }
         this.reschedule();
         return;
       case EVENT.switched:
@@ -340,7 +347,7 @@ export class SharedCoproc {
     this.current = undefined;
     this.#isolate(vcoproc, reason);
     this.settle('failed');
-    this.#left(vcoproc);
+    this.left(vcoproc);
     this.reschedule();
   }
 
@@ -358,7 +365,7 @@ export class SharedCoproc {
   /** The context that should have come is not fit to be loaded. */
   refuse(vcoproc: Vcoproc, reason: string): void {
     this.#isolate(vcoproc, `context refused: ${reason}`);
-    this.#left(vcoproc);
+    this.left(vcoproc);
   }
 
   /** A vcoproc's context is not in the coprocessor any more. */

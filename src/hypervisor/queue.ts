@@ -61,6 +61,11 @@ export class CommandQueue {
     return this.#posted.length + this.#waiting.length;
   }
 
+  /** Sequence number of the oldest command that the coprocessor has. */
+  get oldest(): number | undefined {
+    return this.#posted[0]?.sequence;
+  }
+
   submit(command: Command): Promise<Completion> {
     check(command);
     return new Promise((resolve) => {

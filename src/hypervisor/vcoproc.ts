@@ -75,6 +75,7 @@ export class Vcoproc implements GuestCoproc {
   #delivered = 0;
   #dropped = 0;
   #unmapping: { epoch: number; done: () => void }[] = [];
+  #oldest: { sequence: number | undefined; since: Duration } = { sequence: undefined, since: NO_TIME };
   #state: VcoprocState = table.initial;
   #waitingSince: Instant | undefined;
 
@@ -271,12 +272,19 @@ export class Vcoproc implements GuestCoproc {
     if (this.queue.outstanding === 0) this.move('DRAINED');
   }
 
-  /** It never gets the coprocessor again. */
+  /** How long its oldest command has had the coprocessor. */
+  get commandTime(): Duration {
+    this.queue.drain();
+    const oldest = this.queue.oldest;
+    if (oldest !== this.#oldest.sequence) this.#oldest = { sequence: oldest, since: this.time };
+    return oldest === undefined ? NO_TIME : ((this.time - this.#oldest.since) as Duration);
+  }
+
+  /** It never gets the coprocessor again. Its context may still be there, and leaves it. */
   isolate(reason: string): void {
     if (this.#state === 'isolated' || this.#state === 'gone') return;
     this.window.drop();
     this.queue.fail('failed', reason, true);
-    this.left();
     this.move('ISOLATE');
     this.#dropUndelivered();
   }

@@ -1,7 +1,12 @@
 import { assert } from '../base/assert.ts';
 import { NO_TIME, after, bytes, earlier, type Duration, type Instant } from '../base/units.ts';
+import type { TraceSink } from '../contract/events.ts';
+import type { CoprocId } from '../contract/names.ts';
+import type { Runtime } from '../contract/port.ts';
+import type { Scheduler, Settled } from '../contract/scheduler.ts';
+import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
-import type { SharedCoproc } from './coproc.ts';
+import type { SpreadRecorder } from './spread.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
 // The world switch, in order. This file has the hypervisor's steps, `src/coprocessor/world-switch.ts` the others.
@@ -20,6 +25,31 @@ import type { Vcoproc } from './vcoproc.ts';
 // a denial is asked again until the stop deadline, past it the coprocessor is reset and who stayed is blamed; a
 // context that cannot be loaded is isolated.
 
+/** The coprocessor that switches, as far as the switch needs it. */
+interface Switching {
+  readonly id: CoprocId;
+  readonly now: Instant;
+  readonly description: CoprocDescription;
+  readonly runtime: Runtime;
+  readonly scheduler: Scheduler;
+  readonly trace: TraceSink;
+  readonly switchCost: SpreadRecorder;
+  switches: number;
+  denials: number;
+  /** Whose context is in the coprocessor. */
+  current: Vcoproc | undefined;
+  control(op: number, slot: number, to: number, sequence: number, slice: Duration): void;
+  drain(): void;
+  mapWindow(vcoproc: Vcoproc): void;
+  mustLeave(vcoproc: Vcoproc): boolean;
+  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration): void;
+  settle(outcome: Settled['outcome']): void;
+  reschedule(): void;
+  left(vcoproc: Vcoproc): void;
+  refuse(vcoproc: Vcoproc, reason: string): void;
+  reset(guilty: Vcoproc, reason: string): void;
+}
+
 interface Target {
   readonly vcoproc: Vcoproc;
   readonly slice: Duration;
@@ -32,17 +62,19 @@ interface Attempt {
 }
 
 export class WorldSwitch {
-  readonly #coproc: SharedCoproc;
+  readonly #coproc: Switching;
   #attempt: Attempt | undefined;
   #sequence = 0;
   /** When the present holder was first asked to leave and has not yet. */
   #askedSince: Instant | undefined;
+  /** Denials since then. */
+  #denied = 0;
   #cancelDeadline = (): void => {};
   #cancelRetry = (): void => {};
   /** Who denied is not asked before this. */
   #notBefore: Instant = 0 as Instant;
 
-  constructor(coproc: SharedCoproc) {
+  constructor(coproc: Switching) {
     this.#coproc = coproc;
   }
 
@@ -131,6 +163,11 @@ export class WorldSwitch {
       coproc.trace({ at: coproc.now, kind: 'denied', coproc: coproc.id, vcoproc: from.name, retryAfter });
     }
     if (to !== undefined) this.#unused(to, 'denied');
+    const { denyRetryLimit = Infinity } = coproc.description;
+    if (++this.#denied > denyRetryLimit && from !== undefined) {
+      coproc.reset(from, `denied to leave more than ${denyRetryLimit} times in a row`);
+      return;
+    }
     const since = this.#askedSince ?? coproc.now;
     const again = earlier(after(coproc.now, retryAfter), after(since, coproc.description.stopDeadline));
     this.#notBefore = again;
@@ -197,6 +234,7 @@ export class WorldSwitch {
   #finished(): void {
     this.#attempt = undefined;
     this.#askedSince = undefined;
+    this.#denied = 0;
     this.#notBefore = 0 as Instant;
     this.#cancelDeadline();
     this.#cancelRetry();

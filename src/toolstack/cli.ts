@@ -9,15 +9,8 @@ import {
 } from './commands/inspect.ts';
 import { runCommand } from './commands/run.ts';
 import { ConfigurationError } from './config/problem.ts';
+import { EXIT, type Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
-
-/** Where a command reads and writes: data on stdout, progress and complaints on stderr. */
-export interface Terminal {
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
-}
-
-export const EXIT = { ok: 0, failed: 1, usage: 2, infrastructure: 3, internal: 4, interrupted: 130 } as const;
 
 /** Compiled or not, package.json stands above `src`. */
 function version(): string {

@@ -16,6 +16,9 @@ import { BELL } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
 import { EventQueue } from './event-queue.ts';
 
+/** Turns of coprocessors between two looks of the outside world. */
+const TURNS_UNSEEN = 1024;
+
 /** Nothing is left to happen and the run is not over: a guest awaits what never comes. */
 export class StalledError extends Error {
   override readonly name = 'StalledError';
@@ -33,26 +36,46 @@ export class SimulatedRuntime implements Runtime {
   readonly timeline: Timeline;
   readonly #queue = new EventQueue();
   #now: Instant = START;
+  /** Something happened that a guest may react to. */
+  #disturbed = true;
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
     this.timeline = {
       now: () => this.#now,
-      at: (deadline, what) => this.#queue.add(deadline < this.#now ? this.#now : deadline, what),
+      at: (deadline, what) =>
+        this.#at(deadline, () => {
+          this.#disturbed = true;
+          what();
+        }),
     };
   }
 
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
-    return new SimulatedPort(spec, platform, this.timeline, listener);
+    return new SimulatedPort(
+      spec,
+      platform,
+      this.timeline,
+      (deadline, what) => this.#at(deadline, what),
+      listener,
+    );
+  }
+
+  #at(deadline: Instant, what: () => void): () => void {
+    return this.#queue.add(deadline < this.#now ? this.#now : deadline, what);
   }
 
   async drive(finished: Promise<void>): Promise<void> {
     let over = false;
     void finished.finally(() => (over = true));
-    for (;;) {
-      // Guests run in promises: they get to the end of what they can do before time goes on.
-      await turnOfTheEventLoop();
-      if (over) break;
+    for (let turns = 0; ; turns++) {
+      // Guests run in promises: they get to the end of what they can do before time goes on. A turn of a
+      // coprocessor is no business of theirs yet; those who look at the run see it now and then.
+      if (this.#disturbed || turns % TURNS_UNSEEN === 0) {
+        this.#disturbed = false;
+        await turnOfTheEventLoop();
+        if (over) break;
+      }
       const event = this.#queue.take();
       if (event === undefined) throw new StalledError('nothing is left to happen, and a domain still waits');
       this.#now = event.at;
@@ -67,6 +90,7 @@ export class SimulatedRuntime implements Runtime {
 class SimulatedPort implements CoprocessorPort {
   readonly #core: CoprocessorCore;
   readonly #timeline: Timeline;
+  readonly #turnAt: (deadline: Instant, what: () => void) => void;
   readonly #listener: PortListener;
   readonly #bell: Doorbell;
   readonly #hypervisorBell: Doorbell;
@@ -76,7 +100,14 @@ class SimulatedPort implements CoprocessorPort {
   #busyUntil: Instant;
   #state: 'alive' | 'hung' | 'dead' = 'alive';
 
-  constructor(spec: CoprocessorSpec, platform: Platform, timeline: Timeline, listener: PortListener) {
+  constructor(
+    spec: CoprocessorSpec,
+    platform: Platform,
+    timeline: Timeline,
+    turnAt: (deadline: Instant, what: () => void) => void,
+    listener: PortListener,
+  ) {
+    this.#turnAt = turnAt;
     this.#timeline = timeline;
     this.#listener = listener;
     this.#latency = spec.interruptLatency;
@@ -116,7 +147,7 @@ class SimulatedPort implements CoprocessorPort {
 
   #scheduleTurn(): void {
     const now = this.#timeline.now();
-    this.#timeline.at(now < this.#busyUntil ? this.#busyUntil : now, () => this.#turn());
+    this.#turnAt(now < this.#busyUntil ? this.#busyUntil : now, () => this.#turn());
   }
 
   #turn(): void {

@@ -4,7 +4,7 @@ import { firmwareLibrary } from '../../firmware/library.ts';
 import { textTable } from '../../observe/text-table.ts';
 import { platforms } from '../../platforms/index.ts';
 import { schedulers } from '../../schedulers/index.ts';
-import type { Terminal } from '../cli.ts';
+import type { Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { loadGuest } from '../guest-loader.ts';
 import { readSystem } from '../known.ts';

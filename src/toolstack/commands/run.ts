@@ -10,7 +10,7 @@ import { liveSnapshot, type LiveSnapshot } from '../../observe/live-snapshot.ts'
 import { reportPage } from '../../observe/report-page/report-page.ts';
 import { summary } from '../../observe/summary.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
-import { EXIT, type Terminal } from '../cli.ts';
+import { EXIT, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { RUN_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
 import { readSystem } from '../known.ts';

@@ -1,0 +1,31 @@
+import type { Duration, Instant } from '../base/units.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { CoprocessorSpec } from '../contract/port.ts';
+import type { Iommu } from '../memory/iommu.ts';
+import type { Context } from './context.ts';
+
+/** What a core needs of the runtime that turns it. */
+export interface CoreHost {
+  now(): Instant;
+  /** The coprocessor was busy for so long: moves a simulated clock, means nothing on threads. */
+  spend(length: Duration): void;
+}
+
+/** The parts of a coprocessor that its firmware and its world switch reach. */
+export interface CoreParts {
+  readonly spec: CoprocessorSpec;
+  readonly platform: Platform;
+  readonly host: CoreHost;
+  /** The register window, by words. */
+  readonly window: Int32Array;
+  readonly iommu: Iommu;
+  readonly loaded: Context | undefined;
+  registerGet(offset: number): number;
+  registerSet(offset: number, value: number): void;
+  raise(context: Context, line: number): void;
+  dmaFault(context: Context, access: 'read' | 'write', iova: number): void;
+  /** All registers to their reset values. */
+  resetWindow(): void;
+  /** Time that moving `bytes` takes at `bandwidth` bytes per second. */
+  moving(bytes: number, bandwidth: number): Duration;
+}
