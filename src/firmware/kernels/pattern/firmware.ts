@@ -7,11 +7,14 @@
 //   op 4               checksum of all words behind the firmware's own data; results: words, sum
 //   op 5 (word)        fill with one word, whatever the seed
 //   op 6 (offset, word) write the word at a local offset
+//   op 7 (word)        verify that every word is this one; results as op 2
+//   op 8 (offset)      read a register; result: its value
+//   op 9 (offset, value) write a register, whether it may or not; result: its value afterwards
 //
 // Global state, so that a context which loses its globals is found out: word 7 of the results counts the
 // steps that this context ever ran, word 6 is a running hash of its commands.
 
-import { DONE, MORE } from '../abi';
+import { DONE, MORE, registerGet, registerSet } from '../abi';
 
 export const abi: i32 = 1;
 export const command: usize = memory.data(96, 8);
@@ -22,6 +25,9 @@ const READ: i32 = 3;
 const CHECKSUM: i32 = 4;
 const FILL_WORD: i32 = 5;
 const WRITE: i32 = 6;
+const VERIFY_WORD: i32 = 7;
+const REGISTER_READ: i32 = 8;
+const REGISTER_WRITE: i32 = 9;
 
 const UNKNOWN_OP: i32 = -1;
 const OUTSIDE: i32 = -2;
@@ -75,7 +81,12 @@ export function start(): i32 {
     result(0, load<i32>(offset));
     return finish();
   }
-  if (op < FILL || op > WRITE) return UNKNOWN_OP;
+  if (op == REGISTER_READ || op == REGISTER_WRITE) {
+    if (op == REGISTER_WRITE) registerSet(argument(0), argument(1));
+    result(0, registerGet(argument(0)));
+    return finish();
+  }
+  if (op < FILL || op > REGISTER_WRITE) return UNKNOWN_OP;
   return MORE;
 }
 
@@ -91,7 +102,7 @@ export function step(budget: i32): i32 {
   else if (op == CHECKSUM) for (let word = place; word < stop; word += 4) sum = sum * 31 + load<u32>(word);
   else
     for (let word = place; word < stop; word += 4) {
-      const expected = patternAt(word);
+      const expected = op == VERIFY_WORD ? seed : patternAt(word);
       const found = load<u32>(word);
       if (found == expected) continue;
       result(0, (word - ((__heap_base + 15) & ~15)) >> 2);
@@ -102,7 +113,7 @@ export function step(budget: i32): i32 {
     }
   if (at < end) return MORE;
   result(0, (end - ((__heap_base + 15) & ~15)) >> 2);
-  result(1, op == VERIFY ? -1 : <i32>sum);
+  result(1, op == VERIFY || op == VERIFY_WORD ? -1 : <i32>sum);
   return finish();
 }
 
