@@ -8,11 +8,6 @@ export function assert(condition: boolean, fact: string): asserts condition {
   if (!condition) throw new InvariantError(fact);
 }
 
-/** Closes an exhaustive switch: the compiler refuses a missing case, the run refuses a foreign value. */
-export function unreachable(value: never): never {
-  throw new InvariantError(`no case for ${JSON.stringify(value)}`);
-}
-
 /** The value, which must be there. */
 export function present<T>(value: T | undefined | null, fact: string): T {
   if (value === undefined || value === null) throw new InvariantError(fact);

@@ -232,7 +232,7 @@ export class Vcoproc implements GuestCoproc {
 
   /** Delivers what is pending in the image of a context that is away, unless it is masked. */
   takePending(): void {
-    if (this.lost) return;
+    if (this.window.lent) return;
     const mask = this.window.read(this.settings.platform.core.interruptMask);
     for (let line = 0; line < LINES; line++) {
       if ((mask & (1 << line)) !== 0) continue;

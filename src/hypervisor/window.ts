@@ -1,6 +1,6 @@
 import type { Platform, Register } from '../contract/platform.ts';
 import { FULL, type RingProducer } from '../memory/ring.ts';
-import { IMAGE_STATE, type ContextImage } from '../memory/context-image.ts';
+import type { ContextImage } from '../memory/context-image.ts';
 
 /** Posted and replayed writes that one vcoproc may have waiting; more are refused, as a bus would stall. */
 const MAX_REPLAY = 4096;
@@ -27,6 +27,8 @@ export class RegisterWindow {
   readonly #maskOffset: number;
   readonly #onUnmasked: () => void;
   #mapped: MappedWindow | undefined;
+  /** The coprocessor has the image, or may take it at any moment: it is not ours to write. */
+  #lent = false;
   #replay: Write[] = [];
   /** Accesses to offsets that have no register, and writes that the rules refused. */
   refused = 0;
@@ -78,7 +80,24 @@ export class RegisterWindow {
   /** Step 8 of the world switch: replays what was written meanwhile, in order, then gives the real window. */
   map(window: MappedWindow): void {
     this.#mapped = window;
+    this.#lent = true;
     this.flush();
+  }
+
+  /** Its context is about to be loaded: what is written from now on waits for the real window. */
+  lend(): void {
+    this.#lent = true;
+  }
+
+  /** The context is away, with its image at rest: what was kept for lack of it goes there. */
+  takeBack(): void {
+    this.#lent = false;
+    this.#replay = this.#replay.filter((write) => !this.#latch(write));
+  }
+
+  /** Whether the context is in the coprocessor, or may be at any moment. */
+  get lent(): boolean {
+    return this.#lent;
   }
 
   /** Step 2: from now on every access is emulated, beginning with what the device shows at this moment. */
@@ -91,6 +110,7 @@ export class RegisterWindow {
   /** The coprocessor is gone: the window goes without a last look at it. */
   drop(): void {
     this.#mapped = undefined;
+    this.takeBack();
   }
 
   /** Sends kept writes on, as far as the device has room for them. */
@@ -121,18 +141,17 @@ export class RegisterWindow {
   }
 
   #emulate(write: Write): void {
-    const { register, value } = write;
-    if (register.away === 'refused') {
-      this.refused++;
-      return;
-    }
-    // While the context is on its way into its image, the image is not ours to write.
-    if (register.away === 'replayed' || this.#image.state === IMAGE_STATE.away) {
-      this.#keep(write);
-      return;
-    }
+    const { register } = write;
+    if (register.away === 'refused') this.refused++;
+    else if (this.#lent || !this.#latch(write)) this.#keep(write);
+    else if (register.offset === this.#maskOffset) this.#onUnmasked();
+  }
+
+  /** Whether a write goes to the saved registers at once. */
+  #latch({ register, value }: Write): boolean {
+    if (register.away !== 'latched') return false;
     Atomics.store(this.#image.registers, register.offset >> 2, value);
-    if (register.offset === this.#maskOffset) this.#onUnmasked();
+    return true;
   }
 
   #keep(write: Write): void {

@@ -100,6 +100,7 @@ export class WorldSwitch {
     this.#sequence = (this.#sequence + 1) | 0;
     this.#attempt = { sequence: this.#sequence, from, to };
     from?.window.unmap();
+    to?.vcoproc.window.lend();
     coproc.control(
       CONTROL.worldSwitch,
       from?.slot ?? NO_SLOT,
@@ -148,6 +149,7 @@ export class WorldSwitch {
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
     } else if (to !== undefined) this.#unused(to, 'denied');
     if (to === undefined || !arrived || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
+    this.#takePending(attempt);
   }
 
   /** Who should leave goes on, and has its window again. It is asked again when it said, until the stop deadline. */
@@ -175,6 +177,7 @@ export class WorldSwitch {
       this.#notBefore = 0 as Instant;
       coproc.reschedule();
     });
+    this.#takePending(attempt);
   }
 
   /** The old context left, the new one could not come. */
@@ -191,6 +194,7 @@ export class WorldSwitch {
       coproc.refuse(to.vcoproc, reason);
     }
     coproc.reschedule();
+    this.#takePending(attempt);
   }
 
   /** The coprocessor is gone and with it whatever was under way. */
@@ -207,12 +211,19 @@ export class WorldSwitch {
     if (from.state === 'waiting') coproc.scheduler.wake(from.name, coproc.now);
     else coproc.scheduler.sleep(from.name, coproc.now);
     coproc.left(from);
-    from.takePending();
+    from.window.takeBack();
+  }
+
+  /** Comes last: what a guest does when it hears of an interrupt may ask for the next decision. */
+  #takePending({ from, to }: Attempt): void {
+    from?.takePending();
+    to?.vcoproc.takePending();
   }
 
   /** A decision that led to nothing is settled too. */
   #unused(to: Target, outcome: 'denied' | 'failed'): void {
     const coproc = this.#coproc;
+    to.vcoproc.window.takeBack();
     coproc.scheduler.settle({
       vcoproc: to.vcoproc.name,
       outcome,

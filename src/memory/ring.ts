@@ -42,7 +42,8 @@ export class RingProducer {
     this.words = new Int32Array(memory);
     this.capacity = capacityOf(memory);
     this.#head = this.#published = Atomics.load(this.words, HEAD);
-    this.#tailSeen = Atomics.load(this.words, TAIL);
+    // As if full, so that the first claim looks at TAIL and checks it.
+    this.#tailSeen = (this.#head - this.capacity) | 0;
   }
 
   /** Takes the next free slot: the index of its first word, or FULL, or CORRUPT. Write it, then `publish`. */
@@ -82,6 +83,7 @@ export class RingConsumer {
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory);
     this.capacity = capacityOf(memory);
+    // As if empty, so that the first look at HEAD checks it.
     this.#tail = this.#headSeen = Atomics.load(this.words, TAIL);
   }
 

@@ -6,11 +6,15 @@ import { refuse } from './config/problem.ts';
 /** Compiled, Node loads TypeScript guests only with the help of tsx; from source, a loader is there already. */
 const compiled = import.meta.url.endsWith('.js');
 
+interface Exports {
+  readonly default?: (Partial<GuestProgram> & Exports) | undefined;
+}
+
 /** Loads the guest program of a domain: the default export of its kernel. Throws a `ConfigurationError`. */
 export async function loadGuest({ name, kernel, position }: DomainDescription): Promise<GuestProgram> {
-  let module: { default?: Partial<GuestProgram> | undefined };
+  let module: Exports;
   try {
-    module = (await load(kernel)) as typeof module;
+    module = (await load(kernel)) as Exports;
   } catch (error) {
     const [line] = String(error instanceof Error ? error.message : error).split('\n');
     return refuse(
@@ -19,7 +23,8 @@ export async function loadGuest({ name, kernel, position }: DomainDescription): 
       'expected a module that loads',
     );
   }
-  const program = module.default;
+  // TypeScript below no package.json with "type": "module" comes as CommonJS: its exports are the default.
+  const program = module.default?.default ?? module.default;
   if (typeof program?.main !== 'function') {
     return refuse(
       position,

@@ -120,6 +120,7 @@ async function untilOver(
       ? undefined
       : runtime.timeline.at(after(runtime.timeline.now(), options.length), end);
   const finished = Promise.all(domains.map((domain) => hypervisor.runDomain(domain))).then(() => cancel?.());
+  if (options.interrupted?.aborted === true) end();
   for (;;) {
     try {
       await runtime.drive(finished);
