@@ -83,7 +83,6 @@ export class RingConsumer {
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory);
     this.capacity = capacityOf(memory);
-    // As if empty, so that the first look at HEAD checks it.
     this.#tail = this.#headSeen = Atomics.load(this.words, TAIL);
   }
 
