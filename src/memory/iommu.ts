@@ -14,8 +14,8 @@ export interface DmaFault {
  * The coprocessor's way to guest memory: translates, checks rights, copies. It serves one address
  * space at a time and forgets everything about it when the context leaves.
  *
- * Translations are cached (direct-mapped, 256 pages). Before each transfer and between steps the
- * table's epoch is compared; when it moved, the cache is emptied, and only then is the new epoch acknowledged.
+ * Translations are cached (direct-mapped, 256 pages). Between steps the table's epoch is compared; when it
+ * moved, the cache is emptied, and only then is the new epoch acknowledged.
  */
 export class Iommu {
   readonly #tags = new Int32Array(ENTRIES).fill(NO_PAGE);
@@ -72,13 +72,16 @@ export class Iommu {
     const size = local.length;
     if (this.#table === undefined || this.#ram === undefined) return { access, iova };
     if (iova + size > 0x1_0000_0000) return { access, iova };
-    for (let at = iova - (iova % PAGE_BYTES); at < iova + size; at += PAGE_BYTES) {
-      if (this.#translate(at, right) < 0) return { access, iova: Math.max(at, iova) };
+    for (let at = iova; at < iova + size; at += PAGE_BYTES - (at % PAGE_BYTES)) {
+      if (this.#translate(at, right) < 0) return { access, iova: at };
     }
     for (let done = 0; done < size;) {
       const at = iova + done;
       const offset = at % PAGE_BYTES;
-      const start = this.#translate(at, right) + offset;
+      const page = this.#translate(at, right);
+      // The hypervisor may have taken the page away since the check, once the cache had forgotten it.
+      if (page < 0) return { access, iova: at };
+      const start = page + offset;
       let run = Math.min(PAGE_BYTES - offset, size - done);
       while (done + run < size && this.#translate(at + run, right) === start + run)
         run += Math.min(PAGE_BYTES, size - done - run);
