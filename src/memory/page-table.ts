@@ -37,9 +37,9 @@ export class AddressSpace {
   readonly #tableOf = new Map<number, number>();
   readonly #spareTables: number[] = [];
 
-  /** `ramBytes`: the size of the domain's memory; it can be mapped about twice over. */
+  /** `ramBytes`: the size of the domain's memory; it can be mapped about twice over, as far as 4 GiB go. */
   constructor(ramBytes: number) {
-    this.#tables = 2 * Math.ceil(ramBytes / BLOCK_BYTES) + 2;
+    this.#tables = Math.min(2 * Math.ceil(ramBytes / BLOCK_BYTES) + 2, ROOT_ENTRIES - 1);
     this.memory = new SharedArrayBuffer((TABLES + this.#tables * PAGES_PER_BLOCK) * 4);
     this.#words = new Int32Array(this.memory);
     for (let table = this.#tables - 1; table >= 0; table--) this.#spareTables.push(table);
