@@ -35,7 +35,7 @@ export const toMs = (length: Duration): number => length / 1e6;
 export const toUs = (length: Duration): number => length / 1e3;
 export const toSeconds = (length: Duration): number => length / 1e9;
 
-/** `1.234 ms`, `17 us`, `2.5 s`: a duration as people read it, at most four digits. */
+/** `1.23 ms`, `17.0 us`, `2.50 s`: a duration as people read it, at most four digits. */
 export function showDuration(length: Duration): string {
   const magnitude = Math.abs(length);
   if (magnitude < 1e3) return `${length} ns`;
