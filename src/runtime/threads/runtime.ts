@@ -49,21 +49,40 @@ export class ThreadsRuntime implements Runtime {
   readonly random;
   readonly #epoch: Epoch = newEpoch();
   readonly #ports = new Set<ThreadPort>();
+  readonly #broken: Promise<never>;
+  /** An invariant broke in a callback: whoever drives the run is told. */
+  #fail: (error: unknown) => void = () => {};
 
   constructor(seed: number) {
     const now = threadClock(this.#epoch);
-    this.timeline = { now, at: (deadline, what) => timer(now, deadline, what) };
+    this.#broken = new Promise((_, reject) => (this.#fail = reject));
+    this.#broken.catch(() => {});
+    this.timeline = { now, at: (deadline, what) => timer(now, deadline, this.#guarded(what)) };
     this.random = seededRandom(seed);
   }
 
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
-    const port = new ThreadPort(spec, platform, this.#epoch, listener, () => this.#ports.delete(port));
+    const guarded: PortListener = {
+      onEvents: this.#guarded(() => listener.onEvents()),
+      onExit: (reason) => this.#guarded(() => listener.onExit(reason))(),
+    };
+    const port = new ThreadPort(spec, platform, this.#epoch, guarded, () => this.#ports.delete(port));
     this.#ports.add(port);
     return port;
   }
 
   async drive(finished: Promise<void>): Promise<void> {
-    await finished;
+    await Promise.race([finished, this.#broken]);
+  }
+
+  #guarded(what: () => void): () => void {
+    return () => {
+      try {
+        what();
+      } catch (error) {
+        this.#fail(error);
+      }
+    };
   }
 
   async close(): Promise<void> {
