@@ -250,6 +250,8 @@ export class Vcoproc implements GuestCoproc {
 
   /** The context left the coprocessor: nothing uses its translations. */
   left(): void {
+    // It is never loaded again: what its image says of the coprocessor is not true any more.
+    if (this.#state === 'isolated') this.#image.renew();
     const done = this.#unmapping;
     this.#unmapping = [];
     for (const wait of done) wait.done();
