@@ -428,7 +428,7 @@ export class SharedCoproc {
       else if (vcoproc.lost) {
         vcoproc.reset('coprocessor reset');
         if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
-      }
+      } else vcoproc.takePending();
       this.#left(vcoproc);
     }
     await this.#restart();

@@ -70,7 +70,7 @@ export class Vcoproc implements GuestCoproc {
   readonly #image: ContextImage;
   readonly #space: AddressSpace;
   readonly #handlers: ((line: number) => void)[] = [];
-  /** Delivered to the hypervisor while the domain did not take interrupts, in order. */
+  /** Delivered to the hypervisor while the domain could not take them, in order. */
   #held: number[] = [];
   #delivered = 0;
   #dropped = 0;
@@ -198,7 +198,8 @@ export class Vcoproc implements GuestCoproc {
   /** An interrupt came from the coprocessor. */
   interrupt(line: number): void {
     if (this.#state === 'gone' || this.#state === 'isolated') return;
-    if (!this.settings.awake()) {
+    // A guest that hears of a command must find the registers as that command left them.
+    if (!this.settings.awake() || this.window.moving) {
       this.#held.push(line);
       return;
     }
@@ -230,8 +231,9 @@ export class Vcoproc implements GuestCoproc {
     for (const line of held) this.interrupt(line);
   }
 
-  /** Delivers what is pending in the image of a context that is away, unless it is masked. */
+  /** Delivers what was held while the context moved, and what is pending in the image of one that is away, unless it is masked. */
   takePending(): void {
+    this.release();
     if (this.window.lent) return;
     const mask = this.window.read(this.settings.platform.core.interruptMask);
     for (let line = 0; line < LINES; line++) {

@@ -100,6 +100,11 @@ export class RegisterWindow {
     return this.#lent;
   }
 
+  /** Whether the context is on its way: what a guest reads now may be older than what the coprocessor did. */
+  get moving(): boolean {
+    return this.#lent && this.#mapped === undefined;
+  }
+
   /** Step 2: from now on every access is emulated, beginning with what the device shows at this moment. */
   unmap(): void {
     if (this.#mapped === undefined) return;
