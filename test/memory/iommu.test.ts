@@ -1,0 +1,358 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PAGE_BYTES } from '../../src/memory/guest-ram.ts';
+import { Iommu } from '../../src/memory/iommu.ts';
+import { AddressSpace, EPOCH, RIGHT } from '../../src/memory/page-table.ts';
+import { ROOT, TABLES, decode, handMade } from './page-tables.ts';
+
+const RAM_PAGES = 640;
+const RAM_BYTES = RAM_PAGES * PAGE_BYTES;
+const BOTH = RIGHT.read | RIGHT.write;
+
+interface Page {
+  readonly frame: number;
+  readonly rights: number;
+}
+
+/** What an IOMMU should do: a page at a time, from the bookkeeping of the test alone. */
+class Oracle {
+  readonly pages = new Map<number, Page>();
+  readonly ram = new Uint8Array(RAM_BYTES);
+  /** Pages that were unmapped and whose translations may still be in use. */
+  readonly stale = new Set<number>();
+
+  /** The first address in the range that cannot be reached. */
+  firstBad(iova: number, size: number, right: number): number | undefined {
+    for (let at = iova; at < iova + size; at++) {
+      const page = this.pages.get(Math.floor(at / PAGE_BYTES));
+      if (page === undefined || (page.rights & right) === 0 || page.frame >= RAM_PAGES) return at;
+      at += PAGE_BYTES - (at % PAGE_BYTES) - 1;
+    }
+    return undefined;
+  }
+
+  touchesStale(iova: number, size: number): boolean {
+    for (let at = iova; at < iova + size; at += PAGE_BYTES - (at % PAGE_BYTES))
+      if (this.stale.has(Math.floor(at / PAGE_BYTES))) return true;
+    return false;
+  }
+
+  copy(iova: number, local: Uint8Array, right: number): void {
+    for (let done = 0; done < local.length;) {
+      const at = iova + done;
+      const run = Math.min(PAGE_BYTES - (at % PAGE_BYTES), local.length - done);
+      const from = this.pages.get(Math.floor(at / PAGE_BYTES))!.frame * PAGE_BYTES + (at % PAGE_BYTES);
+      if (right === RIGHT.read) local.set(this.ram.subarray(from, from + run), done);
+      else this.ram.set(local.subarray(done, done + run), from);
+      done += run;
+    }
+  }
+}
+
+type Deed =
+  | { kind: 'map'; page: number; bytes: number; rights: number }
+  | { kind: 'unmap' | 'reclaim'; which: number }
+  | { kind: 'leave' }
+  | { kind: 'dma'; write: boolean; which: number; offset: number; size: number; byte: number };
+
+const sizes = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 5 * PAGE_BYTES }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: RAM_BYTES }) },
+);
+const deeds: fc.Arbitrary<Deed> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('map' as const),
+      page: fc.nat({ max: RAM_PAGES - 1 }),
+      bytes: sizes.map((size) => size + 1),
+      rights: fc.constantFrom(RIGHT.read, RIGHT.write, BOTH, BOTH),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('unmap', 'reclaim'), which: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('dma' as const),
+      write: fc.boolean(),
+      which: fc.nat(),
+      // Around the ends of a mapping and anywhere else.
+      offset: fc.oneof(
+        fc.integer({ min: -PAGE_BYTES, max: 3 * PAGE_BYTES }),
+        fc.integer({ min: -9, max: 9 }),
+        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      ),
+      size: sizes,
+      byte: fc.integer({ min: 1, max: 255 }),
+    }),
+  },
+);
+
+describe('an address space behind an IOMMU', () => {
+  test('does with every range what a map of pages says, to the byte', () => {
+    fc.assert(
+      fc.property(fc.array(deeds, { maxLength: 40, size: 'max' }), (script) => {
+        const ram = new SharedArrayBuffer(RAM_BYTES);
+        const space = new AddressSpace(RAM_BYTES);
+        const iommu = new Iommu();
+        iommu.enter(space.memory, ram);
+        const oracle = new Oracle();
+        const mapped: { iova: number; pages: number }[] = [];
+        const unmapped: { iova: number; bytes: number }[] = [];
+        const synchronise = (): void => {
+          iommu.synchronise();
+          oracle.stale.clear();
+        };
+        const deed = (now: Deed): void => {
+          if (now.kind === 'map') {
+            const iova = space.map(now.page * PAGE_BYTES, now.bytes, now.rights);
+            const pages = Math.ceil(now.bytes / PAGE_BYTES);
+            if (iova === undefined) {
+              expect(freeRun(mapped, unmapped)).toBeLessThan(pages + 1);
+              return;
+            }
+            const first = iova / PAGE_BYTES;
+            // Whole pages that nobody had, with nothing mapped right before and right behind, never near null.
+            expect(Number.isInteger(first) && first >= 512).toBe(true);
+            for (let page = first - 1; page <= first + pages; page++)
+              expect(oracle.pages.has(page)).toBe(false);
+            for (let page = 0; page < pages; page++)
+              oracle.pages.set(first + page, { frame: now.page + page, rights: now.rights });
+            mapped.push({ iova, pages });
+          } else if (now.kind === 'unmap' && mapped.length > 0) {
+            const { iova, pages } = mapped.splice(now.which % mapped.length, 1)[0]!;
+            expect(space.unmap(iova)?.bytes).toBe(pages * PAGE_BYTES);
+            expect(space.unmap(iova)).toBeUndefined();
+            for (let page = iova / PAGE_BYTES; page < iova / PAGE_BYTES + pages; page++) {
+              oracle.pages.delete(page);
+              oracle.stale.add(page);
+            }
+            unmapped.push({ iova, bytes: pages * PAGE_BYTES });
+          } else if (now.kind === 'reclaim' && unmapped.length > 0) {
+            synchronise();
+            const { iova, bytes } = unmapped.splice(now.which % unmapped.length, 1)[0]!;
+            space.reclaim(iova, bytes);
+          } else if (now.kind === 'leave') {
+            iommu.leave();
+            expect(iommu.read(512 * PAGE_BYTES, new Uint8Array(1))).toBeDefined();
+            iommu.enter(space.memory, ram);
+            oracle.stale.clear();
+          } else if (now.kind === 'dma') {
+            const base = mapped.length === 0 ? 0 : mapped[now.which % mapped.length]!.iova;
+            const iova = (base + now.offset) >>> 0;
+            if (oracle.touchesStale(iova, now.size)) synchronise();
+            const right = now.write ? RIGHT.write : RIGHT.read;
+            const local = new Uint8Array(now.size).fill(now.byte);
+            const expected = local.slice();
+            const bad = oracle.firstBad(iova, now.size, right);
+            if (bad === undefined) oracle.copy(iova, expected, right);
+            const fault = now.write ? iommu.write(iova, local) : iommu.read(iova, local);
+            const access = now.write ? 'write' : 'read';
+            expect(fault).toEqual(bad === undefined ? undefined : { access, iova: bad });
+            expect(Buffer.compare(local, expected)).toBe(0);
+          }
+        };
+        for (const now of script) deed(now);
+        expect(space.mappedBytes).toBe(mapped.reduce((total, { pages }) => total + pages, 0) * PAGE_BYTES);
+        expect(Buffer.compare(new Uint8Array(ram), oracle.ram)).toBe(0);
+      }),
+    );
+  });
+
+  /** Longest run of pages that no mapping, no guard page and nothing unreclaimed has. */
+  function freeRun(
+    mapped: readonly { iova: number; pages: number }[],
+    unmapped: readonly { iova: number; bytes: number }[],
+  ): number {
+    const [begin, end] = [512, 512 + 512 * (2 * Math.ceil(RAM_BYTES / 2 ** 21) + 2)];
+    const used = [...mapped, ...unmapped.map(({ iova, bytes }) => ({ iova, pages: bytes / PAGE_BYTES }))]
+      .map(({ iova, pages }) => ({ first: iova / PAGE_BYTES, last: iova / PAGE_BYTES + pages + 1 }))
+      .sort((a, b) => a.first - b.first);
+    let longest = 0;
+    let at = begin;
+    for (const { first, last } of [...used, { first: end, last: end }]) {
+      longest = Math.max(longest, first - at);
+      at = last;
+    }
+    return longest;
+  }
+
+  test('never uses a translation that was unmapped once it has synchronised, not even after reuse', () => {
+    const ram = new SharedArrayBuffer(4 * PAGE_BYTES);
+    new Uint8Array(ram).fill(1, 0, PAGE_BYTES).fill(2, PAGE_BYTES, 2 * PAGE_BYTES);
+    const space = new AddressSpace(ram.byteLength);
+    const iommu = new Iommu();
+    iommu.enter(space.memory, ram);
+    const local = new Uint8Array(1);
+    const iova = space.map(0, PAGE_BYTES, BOTH)!;
+    expect(iommu.read(iova, local)).toBeUndefined();
+    expect(iommu.stale).toBe(false);
+
+    const { epoch } = space.unmap(iova)!;
+    expect(iommu.stale).toBe(true);
+    expect(iommu.synchronise()).toBe(epoch);
+    expect(iommu.stale).toBe(false);
+    expect(iommu.synchronise()).toBe(-1);
+    expect(iommu.read(iova, local)).toEqual({ access: 'read', iova });
+    space.reclaim(iova, PAGE_BYTES);
+    expect(space.map(PAGE_BYTES, PAGE_BYTES, RIGHT.read)).toBe(iova);
+    expect(iommu.read(iova, local)).toBeUndefined();
+    expect(local[0]).toBe(2);
+    expect(iommu.write(iova, local)).toEqual({ access: 'write', iova });
+  });
+
+  test('acknowledges only an epoch whose unmaps its empty cache has seen', () => {
+    const space = new AddressSpace(PAGE_BYTES);
+    const iommu = new Iommu();
+    const ram = new SharedArrayBuffer(PAGE_BYTES);
+    iommu.enter(space.memory, ram);
+    const iovas = [1, 2, 3].map(() => space.map(0, PAGE_BYTES, BOTH)!);
+    const epochs = iovas.map((iova) => space.unmap(iova)!.epoch);
+    expect(epochs).toEqual([1, 2, 3]);
+    expect(iommu.synchronise()).toBe(3);
+    new Int32Array(space.memory)[EPOCH] = 2 ** 31 - 1;
+    expect(iommu.synchronise()).toBe(2 ** 31 - 1);
+    expect(space.unmap(space.map(0, 1, BOTH)!)!.epoch).toBe(-(2 ** 31));
+    expect(iommu.synchronise()).toBe(-(2 ** 31));
+  });
+
+  test('another context finds nothing of the one before it', () => {
+    const [one, other] = [new AddressSpace(PAGE_BYTES), new AddressSpace(PAGE_BYTES)];
+    const [ram, otherRam] = [new SharedArrayBuffer(PAGE_BYTES), new SharedArrayBuffer(PAGE_BYTES)];
+    new Uint8Array(ram).fill(1);
+    const iova = one.map(0, PAGE_BYTES, BOTH)!;
+    const iommu = new Iommu();
+    const local = new Uint8Array(1);
+    iommu.enter(one.memory, ram);
+    expect(iommu.read(iova, local)).toBeUndefined();
+    iommu.leave();
+    expect(iommu.read(iova, local)).toEqual({ access: 'read', iova });
+    expect([iommu.stale, iommu.synchronise()]).toEqual([false, -1]);
+    iommu.enter(other.memory, otherRam);
+    expect(iommu.read(iova, local)).toEqual({ access: 'read', iova });
+    expect(other.map(0, PAGE_BYTES, RIGHT.read)).toBe(iova);
+    expect(iommu.read(iova, local)).toBeUndefined();
+    expect(local[0]).toBe(0);
+  });
+
+  test('counts what its cache spared and what it did not', () => {
+    const ram = new SharedArrayBuffer(8 * PAGE_BYTES);
+    const space = new AddressSpace(ram.byteLength);
+    const iova = space.map(0, ram.byteLength, BOTH)!;
+    const iommu = new Iommu();
+    iommu.enter(space.memory, ram);
+    for (let round = 0; round < 3; round++) iommu.read(iova, new Uint8Array(ram.byteLength));
+    // A page is looked up when the range is checked and again when it is copied.
+    expect([iommu.misses, iommu.hits]).toEqual([8, 3 * 16 - 8]);
+    iommu.read(0, new Uint8Array(1));
+    expect(iommu.misses).toBe(9);
+  });
+
+  test('moves nothing for no bytes, wherever they are', () => {
+    const iommu = new Iommu();
+    iommu.enter(new AddressSpace(PAGE_BYTES).memory, new SharedArrayBuffer(PAGE_BYTES));
+    for (const iova of [0, 1, PAGE_BYTES, 2 ** 32 - 1]) {
+      expect(iommu.read(iova, new Uint8Array(0))).toBeUndefined();
+      expect(iommu.write(iova, new Uint8Array(0))).toBeUndefined();
+    }
+  });
+
+  test('refuses a range that runs past 4 GiB instead of going on at zero', () => {
+    // The last page of all addresses, and the first, both mapped.
+    const table = handMade([
+      [2 ** 20 - 1, 0],
+      [0, 1],
+    ]);
+    const ram = new SharedArrayBuffer(2 * PAGE_BYTES);
+    const iommu = new Iommu();
+    iommu.enter(table, ram);
+    const last = 2 ** 32 - PAGE_BYTES;
+    expect(iommu.write(last, new Uint8Array(PAGE_BYTES).fill(1))).toBeUndefined();
+    expect(iommu.write(2 ** 32 - 1, new Uint8Array([2]))).toBeUndefined();
+    expect(iommu.write(last, new Uint8Array(PAGE_BYTES + 1).fill(3))).toMatchObject({ access: 'write' });
+    expect(iommu.write(2 ** 32 - 1, new Uint8Array(2).fill(3))).toMatchObject({ access: 'write' });
+    const bytes = new Uint8Array(ram);
+    expect([bytes[0], bytes[PAGE_BYTES - 1], bytes[PAGE_BYTES]]).toEqual([1, 2, 0]);
+  });
+
+  test('refuses a page that goes in the middle of a transfer, even when its cache had forgotten it', () => {
+    // Pages in reverse order, so that each is a run of its own, and more of them than the cache has places for.
+    const count = 300;
+    const at = 280;
+    const pages = Array.from({ length: count }, (_, page) => [page, count - 1 - page] as const);
+    const ram = new SharedArrayBuffer(count * PAGE_BYTES);
+    const table = handMade(pages);
+    const before = new Uint8Array(ram).fill(9).slice();
+    const takeAway = (): void => {
+      new Int32Array(table)[TABLES + at] = 0;
+    };
+    class Meddling extends Uint8Array {
+      override set(source: ArrayLike<number>, offset?: number): void {
+        takeAway();
+        super.set(source, offset);
+      }
+    }
+    const iommu = new Iommu();
+    iommu.enter(table, ram);
+    const local = new Meddling(count * PAGE_BYTES);
+    expect(iommu.read(0, local)).toEqual({ access: 'read', iova: at * PAGE_BYTES });
+    expect(local.subarray(0, at * PAGE_BYTES).every((byte) => byte === 9)).toBe(true);
+    expect(local.subarray(at * PAGE_BYTES).every((byte) => byte === 0)).toBe(true);
+    expect(Buffer.compare(new Uint8Array(ram), before)).toBe(0);
+  });
+});
+
+describe('a page table full of rubbish', () => {
+  const RAM = 16;
+  const entry = fc.oneof(
+    fc.integer(),
+    // What looks like a table, a page or a block, with frames in and out of range.
+    fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 15 })).map(([frame, flags]) => (frame << 12) | flags),
+    fc.nat({ max: 15 }).map((flags) => -4096 | flags),
+  );
+
+  test('never leads out of the memory, and every byte goes where its entry says', () => {
+    const words = TABLES + 2 * 512;
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: words - 1 }), entry), { maxLength: 40 }),
+        fc.array(entry, { minLength: 4, maxLength: 4 }),
+        fc.array(
+          fc.tuple(fc.nat({ max: 4 * 512 }), fc.nat({ max: 4095 }), fc.nat({ max: 20_000 }), fc.boolean()),
+        ),
+        (scattered, roots, transfers) => {
+          const table = new Int32Array(new SharedArrayBuffer(words * 4));
+          for (const [at, value] of scattered) table[at] = value;
+          for (let page = 0; page < 1024; page++) table[TABLES + page] ||= roots[page % 4]!;
+          table.set(roots, ROOT);
+          const ram = new SharedArrayBuffer(RAM * PAGE_BYTES);
+          const bytes = new Uint8Array(ram);
+          const iommu = new Iommu();
+          iommu.enter(table.buffer, ram);
+          for (const [page, offset, size, isWrite] of transfers) {
+            const iova = page * PAGE_BYTES + offset;
+            const right = isWrite ? RIGHT.write : RIGHT.read;
+            const before = bytes.slice();
+            const local = new Uint8Array(size).fill(0x5a);
+            const fault = isWrite ? iommu.write(iova, local) : iommu.read(iova, local);
+            const addresses = Array.from({ length: size }, (_, byte) =>
+              decode(table, iova + byte, right, RAM),
+            );
+            const bad = addresses.findIndex((address) => address === undefined);
+            expect(fault?.iova).toBe(bad < 0 ? undefined : iova + bad);
+            if (bad >= 0) {
+              expect(Buffer.compare(bytes, before)).toBe(0);
+              expect(local.every((byte) => byte === 0x5a)).toBe(true);
+            } else {
+              if (isWrite) for (const address of addresses) before[address!] = 0x5a;
+              expect(Buffer.compare(bytes, before)).toBe(0);
+              if (!isWrite)
+                expect(addresses.every((address, byte) => local[byte] === bytes[address!])).toBe(true);
+            }
+          }
+        },
+      ),
+    );
+  });
+});
