@@ -6,6 +6,18 @@ export interface Scheduler {
   readonly name: string;
   /** Accepts or refuses a vcoproc with its parameters; a refusal says why. It is asleep at first. */
   admit(vcoproc: VcoprocId, parameters: SchedulerParameters): Admission;
+  /**
+   * Gives an admitted vcoproc other parameters: those that are named change, the others stay. Decides
+   * from the next `pick` on. A refusal says why and changes nothing.
+   */
+  change(vcoproc: VcoprocId, parameters: SchedulerParameters): Admission;
+  /** Decisions from now on are for slices of this length. A slice that runs already ends as it was given. */
+  retime(timeslice: Duration): void;
+  /**
+   * How long `vcoproc`, awake, waits at most until it is chosen, among those admitted now. `late` is how
+   * long at worst a vcoproc stays past its slice, switch included. Nothing for who is not admitted.
+   */
+  bound(vcoproc: VcoprocId, late: Duration): Duration | undefined;
   /** Forgets a vcoproc in whatever state it is. */
   remove(vcoproc: VcoprocId): void;
   /** The vcoproc has work now. Answers whether that is a reason to decide anew at once. Idempotent. */
@@ -20,10 +32,23 @@ export interface Scheduler {
 
 export type SchedulerParameters = Readonly<Record<string, number | string>>;
 
-export type Admission = { readonly kind: 'admitted' } | { readonly kind: 'refused'; readonly reason: string };
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly reason: string;
+}
+
+export type Admission = { readonly kind: 'admitted' } | Refusal;
 
 export type Decision =
-  { readonly kind: 'idle' } | { readonly kind: 'run'; readonly vcoproc: VcoprocId; readonly slice: Duration };
+  | {
+      readonly kind: 'idle';
+      /**
+       * Nobody may have the coprocessor before this, unless somebody wakes: whoever has it leaves, and
+       * `pick` is called again then. Without it nobody is awake.
+       */
+      readonly until?: Instant;
+    }
+  | { readonly kind: 'run'; readonly vcoproc: VcoprocId; readonly slice: Duration };
 
 /** What became of a decision. Times are zero when the vcoproc never got the coprocessor. */
 export interface Settled {
@@ -33,6 +58,7 @@ export interface Settled {
    * could not be loaded, or it faulted.
    */
   readonly outcome: 'ran' | 'denied' | 'failed';
+  /** What it had the coprocessor for since it was settled last: time outside of its slices counts, too. */
   readonly ran: Duration;
   /** Of `ran`, the part past the end of its slice. */
   readonly overrun: Duration;
@@ -43,7 +69,13 @@ export interface Settled {
 
 export interface SchedulerSettings {
   readonly timeslice: Duration;
+  /** The algorithm's own: `scheduler-NAME` of the system file. */
   readonly parameters: SchedulerParameters;
+  /** How long a holder may refuse to leave before it is reset; nothing when it is not known. */
+  readonly stopDeadline?: Duration;
+  /** What one world switch takes at worst; nothing when it is not known. */
+  readonly switchCost?: Duration;
 }
 
-export type SchedulerFactory = (settings: SchedulerSettings) => Scheduler;
+/** Makes a scheduler, or says which of its parameters is impossible. */
+export type SchedulerFactory = (settings: SchedulerSettings) => Scheduler | Refusal;
