@@ -149,7 +149,7 @@ export class WorldSwitch {
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
     } else if (to !== undefined) this.#unused(to, 'denied');
     if (to === undefined || !arrived || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
-    this.#takePending(attempt);
+    this.#over(attempt);
   }
 
   /** Who should leave goes on, and has its window again. It is asked again when it said, until the stop deadline. */
@@ -177,7 +177,7 @@ export class WorldSwitch {
       this.#notBefore = 0 as Instant;
       coproc.reschedule();
     });
-    this.#takePending(attempt);
+    this.#over(attempt);
   }
 
   /** The old context left, the new one could not come. */
@@ -194,7 +194,7 @@ export class WorldSwitch {
       coproc.refuse(to.vcoproc, reason);
     }
     coproc.reschedule();
-    this.#takePending(attempt);
+    this.#over(attempt);
   }
 
   /** The coprocessor is gone and with it whatever was under way. */
@@ -214,10 +214,16 @@ export class WorldSwitch {
     from.window.takeBack();
   }
 
-  /** Comes last: what a guest does when it hears of an interrupt may ask for the next decision. */
-  #takePending({ from, to }: Attempt): void {
-    from?.takePending();
-    to?.vcoproc.takePending();
+  /**
+   * Comes last: what a guest does when it hears of an interrupt may ask for the next decision. Whoever waits
+   * for its context to be out of the coprocessor is told, however the attempt ended.
+   */
+  #over({ from, to }: Attempt): void {
+    for (const vcoproc of [from, to?.vcoproc]) {
+      if (vcoproc === undefined) continue;
+      vcoproc.takePending();
+      if (vcoproc !== this.#coproc.current && !this.concerns(vcoproc)) this.#coproc.left(vcoproc);
+    }
   }
 
   /** A decision that led to nothing is settled too. */
