@@ -158,10 +158,12 @@ export class SharedCoproc {
     vcoproc.release();
     if (vcoproc.queue.outstanding === 0) return;
     if (vcoproc.window.mapped) this.ring();
-    else this.onWake(vcoproc);
+    this.onWake(vcoproc);
   }
 
   onWake(vcoproc: Vcoproc): void {
+    // Whoever has to leave is looked at again when it may stay: at the end of a pause.
+    if (this.mustLeave(vcoproc)) return;
     vcoproc.move('WAKE');
     if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return;
     const urgent = this.scheduler.wake(vcoproc.name, this.now);
@@ -318,8 +320,10 @@ export class SharedCoproc {
       this.reschedule();
     } else if (state === 'running' && before === 'idle') {
       // Its context was still there and found work by itself.
-      vcoproc.move('WAKE');
-      if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, when);
+      if (!this.mustLeave(vcoproc)) {
+        vcoproc.move('WAKE');
+        if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, when);
+      }
       this.reschedule();
     }
   }

@@ -207,7 +207,8 @@ export class WorldSwitch {
   #departed(from: Vcoproc, hasWork: boolean): void {
     const coproc = this.#coproc;
     coproc.settle('ran');
-    from.move(hasWork ? 'LEFT' : 'LEFT_IDLE');
+    // A paused, isolated or removed vcoproc is not the scheduler's to choose, work or not.
+    from.move(hasWork && !coproc.mustLeave(from) ? 'LEFT' : 'LEFT_IDLE');
     if (from.state === 'waiting') coproc.scheduler.wake(from.name, coproc.now);
     else coproc.scheduler.sleep(from.name, coproc.now);
     coproc.left(from);
