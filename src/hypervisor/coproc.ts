@@ -178,7 +178,9 @@ export class SharedCoproc {
     const decision = this.scheduler.pick(this.now);
     const { current } = this;
     if (decision.kind === 'idle') {
-      if (current !== undefined && this.mustLeave(current)) this.#switch.begin(undefined);
+      if (current === undefined) return;
+      if (this.mustLeave(current)) this.#switch.begin(undefined);
+      else this.#keep(current);
       return;
     }
     const next = present(
@@ -191,10 +193,17 @@ export class SharedCoproc {
 
   /** The same vcoproc goes on with a new slice: no switch. */
   stay(vcoproc: Vcoproc, slice: Duration): void {
+    this.#keep(vcoproc);
     this.#charge();
     this.settle('ran');
     this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
     this.begin(vcoproc, slice, 0 as Duration);
+  }
+
+  /** Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. */
+  #keep(vcoproc: Vcoproc): void {
+    this.#switch.withdraw();
+    if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
   }
 
   begin(vcoproc: Vcoproc, slice: Duration, switching: Duration): void {
@@ -391,7 +400,9 @@ export class SharedCoproc {
     const deadline = after(tenure.ends, this.description.stopDeadline);
     tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => {
       this.drain();
-      const hangs = this.tenure === tenure && !tenure.expired && this.account.state === 'running';
+      const { state } = this.account;
+      const hangs =
+        this.tenure === tenure && !tenure.expired && (state === 'running' || state === 'denySwitch');
       if (hangs) this.reset(tenure.vcoproc, 'did not return from a step');
     });
   }

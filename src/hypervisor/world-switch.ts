@@ -92,6 +92,12 @@ export class WorldSwitch {
     this.#notBefore = 0 as Instant;
   }
 
+  /** Nobody waits for the holder to leave any more: its stop deadline is off. Only while `ready`. */
+  withdraw(): void {
+    assert(this.#attempt === undefined, 'a switch that is under way goes to its end');
+    this.#finished();
+  }
+
   /** Steps 2 and 3: takes the window, then asks the coprocessor to switch. `undefined`: to nobody. */
   begin(to: Target | undefined): void {
     const coproc = this.#coproc;
