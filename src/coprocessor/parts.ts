@@ -9,6 +9,15 @@ export interface CoreHost {
   now(): Instant;
   /** The coprocessor was busy for so long: moves a simulated clock, means nothing on threads. */
   spend(length: Duration): void;
+  /** Where a DMA to `iova` goes instead: a fault of the hardware. Absent where there are none. */
+  iova?(iova: number): number;
+  readonly witness?: ContextWitness;
+}
+
+/** Sees contexts leave and come, for checks: at both moments the core holds the context's state, whole. */
+export interface ContextWitness {
+  leaves(core: CoreParts, context: Context): void;
+  arrived(core: CoreParts, context: Context): void;
 }
 
 /** The parts of a coprocessor that its firmware and its world switch reach. */

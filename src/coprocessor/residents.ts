@@ -63,14 +63,14 @@ export class ResidentFirmwares {
       dmaIn: (to, iova, size) => {
         const context = loaded(core);
         core.host.spend(core.moving(size, core.spec.dmaBandwidth));
-        const fault = core.iommu.read(iova, range(to, size));
+        const fault = core.iommu.read(core.host.iova?.(iova) ?? iova, range(to, size));
         if (fault !== undefined) core.dmaFault(context, fault.access, fault.iova);
         return fault === undefined ? 0 : 1;
       },
       dmaOut: (iova, from, size) => {
         const context = loaded(core);
         core.host.spend(core.moving(size, core.spec.dmaBandwidth));
-        const fault = core.iommu.write(iova, range(from, size));
+        const fault = core.iommu.write(core.host.iova?.(iova) ?? iova, range(from, size));
         if (fault !== undefined) core.dmaFault(context, fault.access, fault.iova);
         return fault === undefined ? 0 : 1;
       },

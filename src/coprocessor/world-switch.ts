@@ -16,6 +16,7 @@ export interface SwitchRequest {
 /** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that were saved. */
 export function depart(core: CoreParts, context: Context): number {
   const { image, firmware } = context;
+  core.host.witness?.leaves(core, context);
   // 4. Save. Pending interrupts are in the image already: they are counted there.
   image.registers.set(core.window);
   firmware.instance.saveGlobals(image.globals);
@@ -47,5 +48,6 @@ export function arrive(core: CoreParts, context: Context): Outcome<number> {
   core.host.spend(core.moving(image.local.length, core.spec.switchBandwidth));
   core.iommu.enter(spec.pageTable, spec.ram);
   image.state = IMAGE_STATE.away;
+  core.host.witness?.arrived(core, context);
   return ok(image.local.length);
 }

@@ -9,10 +9,18 @@ interface Entry {
 
 const before = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
-/** What is going to happen, by time; at the same instant first come, first served. A binary heap. */
+/**
+ * What is going to happen, by time; at the same instant first come, first served, unless `tie` says
+ * otherwise: it is asked which of `count` is next, in the order in which they came. A binary heap.
+ */
 export class EventQueue {
   readonly #heap: Entry[] = [];
+  readonly #tie: ((count: number) => number) | undefined;
   #order = 0;
+
+  constructor(tie?: (count: number) => number) {
+    this.#tie = tie;
+  }
 
   get size(): number {
     return this.#heap.length;
@@ -20,6 +28,13 @@ export class EventQueue {
 
   add(at: Instant, what: () => void): () => void {
     const entry: Entry = { at, order: this.#order++, what, cancelled: false };
+    this.#put(entry);
+    return () => {
+      entry.cancelled = true;
+    };
+  }
+
+  #put(entry: Entry): void {
     const heap = this.#heap;
     let place = heap.length;
     while (place > 0) {
@@ -29,13 +44,25 @@ export class EventQueue {
       place = parent;
     }
     heap[place] = entry;
-    return () => {
-      entry.cancelled = true;
-    };
   }
 
   /** The next event that was not cancelled, taken out. */
   take(): { readonly at: Instant; readonly what: () => void } | undefined {
+    const first = this.#takeLive();
+    if (first === undefined || this.#tie === undefined || this.#heap[0]?.at !== first.at) return first;
+    const tied = [first];
+    while (this.#heap[0]?.at === first.at) {
+      const next = this.#takeLive();
+      if (next === undefined) break;
+      if (next.at === first.at) tied.push(next);
+      else this.#put(next);
+    }
+    const [chosen] = tied.splice(tied.length === 1 ? 0 : this.#tie(tied.length), 1);
+    for (const entry of tied) this.#put(entry);
+    return chosen;
+  }
+
+  #takeLive(): Entry | undefined {
     for (let entry = this.#takeAny(); entry !== undefined; entry = this.#takeAny()) {
       if (!entry.cancelled) return entry;
     }

@@ -1,7 +1,9 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom, type Random } from '../../base/random.ts';
-import { NO_TIME, START, after, sum, type Duration, type Instant } from '../../base/units.ts';
+import { NEVER, NO_TIME, START, after, ns, sum, us, ms, type Duration, type Instant } from '../../base/units.ts';
+import type { CoprocId } from '../../contract/names.ts';
+import type { Oracle } from '../../contract/oracle.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type {
   ContextSpec,
@@ -12,6 +14,7 @@ import type {
   Timeline,
 } from '../../contract/port.ts';
 import { CoprocessorCore, TURN } from '../../coprocessor/core.ts';
+import type { ContextWitness, CoreHost } from '../../coprocessor/parts.ts';
 import { BELL } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
 import { EventQueue } from './event-queue.ts';
@@ -24,6 +27,27 @@ export class StalledError extends Error {
   override readonly name = 'StalledError';
 }
 
+/** What the hardware does that nobody asked for. Absent: nothing. */
+export interface Disturbance {
+  /** How long a turn of `length` really takes; `NEVER` when it never ends. */
+  pace(coproc: CoprocId, length: Duration): Duration;
+  /** Where a DMA to `iova` really goes. */
+  iova(coproc: CoprocId, iova: number): number;
+}
+
+export interface SimulatedOptions {
+  /** Makes the choices; without one, the run is as undisturbed as its description. */
+  readonly oracle?: Oracle;
+  readonly disturbance?: Disturbance;
+  /** Sees every context that leaves a core and every one that has come. */
+  readonly witness?: ContextWitness;
+  /** Called after each event. What it throws ends the run. */
+  readonly onStep?: () => void;
+}
+
+/** What a choice of length adds, from nothing up. */
+const JITTER: readonly Duration[] = [NO_TIME, ns(1), ns(150), us(2), us(30), us(400), ms(2)];
+
 /**
  * The world under virtual time: the same coprocessor cores, turned one after the other in this thread,
  * each turn taking the time that its cycles and bytes take on the described board. The same seed
@@ -34,31 +58,45 @@ export class SimulatedRuntime implements Runtime {
   readonly metered = true;
   readonly random: Random;
   readonly timeline: Timeline;
-  readonly #queue = new EventQueue();
+  readonly #options: SimulatedOptions;
+  readonly #queue: EventQueue;
+  readonly #ports = new Set<SimulatedPort>();
   #now: Instant = START;
   /** Something happened that a guest may react to. */
   #disturbed = true;
 
-  constructor(seed: number) {
-    this.random = seededRandom(seed);
+  constructor(seed: number, options: SimulatedOptions = {}) {
+    const { oracle } = options;
+    this.#options = options;
+    this.#queue = new EventQueue(oracle === undefined ? undefined : (count) => oracle.choose('order', count));
+    this.random = oracle === undefined ? seededRandom(seed) : chosenRandom(oracle);
+    const disturbing = (what: () => void) => () => {
+      this.#disturbed = true;
+      what();
+    };
     this.timeline = {
       now: () => this.#now,
-      at: (deadline, what) =>
-        this.#at(deadline, () => {
-          this.#disturbed = true;
-          what();
-        }),
+      at: (deadline, what) => this.#at(later(deadline, 'timer', oracle), disturbing(what)),
     };
   }
 
+  /** Coprocessors that sleep although there is work for them, and whose bell nobody has rung: a lost wake-up. */
+  get forgotten(): readonly CoprocId[] {
+    return [...this.#ports].filter((port) => port.forgotten).map((port) => port.id);
+  }
+
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
-    return new SimulatedPort(
-      spec,
-      platform,
-      this.timeline,
-      (deadline, what) => this.#at(deadline, what),
-      listener,
-    );
+    const at = (deadline: Instant, what: () => void): void => void this.#at(deadline, what);
+    const disturbing = (deadline: Instant, what: () => void): void =>
+      at(deadline, () => {
+        this.#disturbed = true;
+        what();
+      });
+    const gone = (): void => void this.#ports.delete(port);
+    const time = { now: () => this.#now, turnAt: at, tellAt: disturbing, gone };
+    const port = new SimulatedPort(spec, platform, time, listener, this.#options);
+    this.#ports.add(port);
+    return port;
   }
 
   #at(deadline: Instant, what: () => void): () => void {
@@ -80,6 +118,7 @@ export class SimulatedRuntime implements Runtime {
       if (event === undefined) throw new StalledError('nothing is left to happen, and a domain still waits');
       this.#now = event.at;
       event.what();
+      this.#options.onStep?.();
     }
     await finished;
   }
@@ -87,40 +126,64 @@ export class SimulatedRuntime implements Runtime {
   async close(): Promise<void> {}
 }
 
+/** How a port moves in the runtime's time. */
+interface PortTime {
+  now(): Instant;
+  /** A turn of the coprocessor: no guest sees it. */
+  turnAt(deadline: Instant, what: () => void): void;
+  /** Something that the hypervisor is told. */
+  tellAt(deadline: Instant, what: () => void): void;
+  gone(): void;
+}
+
 class SimulatedPort implements CoprocessorPort {
+  readonly id: CoprocId;
   readonly #core: CoprocessorCore;
-  readonly #timeline: Timeline;
-  readonly #turnAt: (deadline: Instant, what: () => void) => void;
+  readonly #time: PortTime;
   readonly #listener: PortListener;
+  readonly #options: SimulatedOptions;
   readonly #bell: Doorbell;
   readonly #hypervisorBell: Doorbell;
   readonly #latency: Duration;
+  readonly #turnPoint: string;
+  readonly #latencyPoint: string;
   #spent: Duration = NO_TIME;
   /** The core is busy with its last turn until then. */
   #busyUntil: Instant;
   #state: 'alive' | 'hung' | 'dead' = 'alive';
+  #turnComes = false;
 
   constructor(
     spec: CoprocessorSpec,
     platform: Platform,
-    timeline: Timeline,
-    turnAt: (deadline: Instant, what: () => void) => void,
+    time: PortTime,
     listener: PortListener,
+    options: SimulatedOptions,
   ) {
-    this.#turnAt = turnAt;
-    this.#timeline = timeline;
+    this.id = spec.id;
+    this.#time = time;
     this.#listener = listener;
+    this.#options = options;
     this.#latency = spec.interruptLatency;
-    this.#busyUntil = timeline.now();
+    this.#turnPoint = `turn/${spec.id}`;
+    this.#latencyPoint = `latency/${spec.id}`;
+    this.#busyUntil = time.now();
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor, () => this.#scheduleTurn());
     this.#hypervisorBell = new Doorbell(spec.channel.bells, BELL.hypervisor, () => this.#scheduleEvents());
     this.#hypervisorBell.arm();
-    const host = {
-      now: () => after(timeline.now(), this.#spent),
+    const { witness, disturbance } = options;
+    const host: CoreHost = {
+      now: () => after(time.now(), this.#spent),
       spend: (length: Duration) => (this.#spent = sum(this.#spent, length)),
+      ...(witness === undefined ? {} : { witness }),
+      ...(disturbance === undefined ? {} : { iova: (iova) => disturbance.iova(spec.id, iova) }),
     };
     this.#core = new CoprocessorCore(spec, platform, host, this.#hypervisorBell);
     this.#scheduleTurn();
+  }
+
+  get forgotten(): boolean {
+    return this.#state === 'alive' && !this.#turnComes && this.#core.hasWork();
   }
 
   ring(): void {
@@ -142,21 +205,27 @@ class SimulatedPort implements CoprocessorPort {
   kill(reason: string): void {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
-    this.#timeline.at(this.#timeline.now(), () => this.#listener.onExit(reason));
+    this.#time.gone();
+    this.#time.tellAt(this.#time.now(), () => this.#listener.onExit(reason));
   }
 
   #scheduleTurn(): void {
-    const now = this.#timeline.now();
-    this.#turnAt(now < this.#busyUntil ? this.#busyUntil : now, () => this.#turn());
+    const now = this.#time.now();
+    this.#turnComes = true;
+    this.#time.turnAt(now < this.#busyUntil ? this.#busyUntil : now, () => this.#turn());
   }
 
   #turn(): void {
+    this.#turnComes = false;
     if (this.#state !== 'alive') return;
-    this.#spent = NO_TIME;
+    const { oracle, disturbance } = this.#options;
+    const begun = this.#time.now();
+    this.#spent = oracle === undefined ? NO_TIME : jitter(this.#turnPoint, oracle);
     const turn = this.#core.turn();
-    this.#busyUntil = after(this.#timeline.now(), this.#spent);
+    const length = disturbance?.pace(this.id, this.#spent) ?? this.#spent;
+    this.#busyUntil = after(begun, length);
     this.#spent = NO_TIME;
-    if (turn === TURN.hung) {
+    if (turn === TURN.hung || this.#busyUntil === NEVER) {
       this.#state = 'hung';
       return;
     }
@@ -169,10 +238,26 @@ class SimulatedPort implements CoprocessorPort {
   }
 
   #scheduleEvents(): void {
-    const happened = after(this.#timeline.now(), this.#spent);
-    this.#timeline.at(after(happened, this.#latency), () => {
+    const happened = after(this.#time.now(), this.#spent);
+    const told = later(after(happened, this.#latency), this.#latencyPoint, this.#options.oracle);
+    this.#time.tellAt(told, () => {
       this.#hypervisorBell.arm();
       this.#listener.onEvents();
     });
   }
+}
+
+const jitter = (point: string, oracle: Oracle): Duration => JITTER[oracle.choose(point, JITTER.length)]!;
+
+const later = (when: Instant, point: string, oracle: Oracle | undefined): Instant =>
+  oracle === undefined ? when : after(when, jitter(point, oracle));
+
+/** Chance that is chosen: what a guest draws is on the tape, too. */
+function chosenRandom(oracle: Oracle): Random {
+  const bits = (): number => oracle.choose('random', 2 ** 32) | 0;
+  return {
+    bits,
+    below: (limit) => oracle.choose('random', limit),
+    unit: () => (bits() >>> 0) / 2 ** 32,
+  };
 }
