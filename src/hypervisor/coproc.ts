@@ -19,13 +19,14 @@ import { WorldSwitch } from './world-switch.ts';
 /** Room for the firmware's start function; nothing else in attaching takes long. */
 const ATTACH_DEADLINE = ms(2000);
 
+/** Between two questions to a scheduler that has nobody to run. */
+const SHORTEST_REST = us(1);
+
 /** A stay of one vcoproc on the coprocessor, from a scheduler's decision to its settlement. */
 export interface Tenure {
   readonly vcoproc: Vcoproc;
   readonly slice: Duration;
   readonly ends: Instant;
-  /** The vcoproc's time when the stay began. */
-  readonly timeBefore: Duration;
   readonly switching: Duration;
   expired: boolean;
   cancelWatchdog: () => void;
@@ -59,6 +60,8 @@ export class SharedCoproc {
   /** Whose context is in the coprocessor, working or not. */
   current: Vcoproc | undefined;
   tenure: Tenure | undefined;
+  /** Somebody woke whom the scheduler wants to decide about at once, and nothing was decided since. */
+  urgent = false;
   /** Who is charged for the time that goes by. */
   #owner: Vcoproc | undefined;
   readonly #vcoprocs = new Map<number, Vcoproc>();
@@ -67,6 +70,7 @@ export class SharedCoproc {
   readonly #leaving = new Map<Vcoproc, () => void>();
   readonly #switch: WorldSwitch;
   #link: Link;
+  #cancelDecision = (): void => {};
   /** Not there: it died or is being reset, until every context is attached to its successor. */
   #down = false;
   #closed = false;
@@ -166,8 +170,9 @@ export class SharedCoproc {
     if (this.mustLeave(vcoproc)) return;
     vcoproc.move('WAKE');
     if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return;
-    const urgent = this.scheduler.wake(vcoproc.name, this.now);
-    if (urgent || this.tenure === undefined) this.reschedule();
+    // A switch that is under way ends first.
+    if (this.scheduler.wake(vcoproc.name, this.now)) this.urgent = true;
+    if (this.urgent || this.tenure === undefined) this.reschedule();
   }
 
   // ---- deciding
@@ -175,20 +180,32 @@ export class SharedCoproc {
   /** Asks the scheduler who runs now, and makes it so. */
   reschedule(): void {
     if (this.#down || this.#closed || !this.#switch.ready) return;
+    this.#cancelDecision();
+    this.urgent = false;
     const decision = this.scheduler.pick(this.now);
-    const { current } = this;
     if (decision.kind === 'idle') {
-      if (current === undefined) return;
-      if (this.mustLeave(current)) this.#switch.begin(undefined);
-      else this.#keep(current);
+      this.#rest(decision.until);
       return;
     }
     const next = present(
       this.#byName.get(decision.vcoproc),
       'a scheduler chooses among those that it admitted',
     );
-    if (next === current) this.stay(next, decision.slice);
+    if (next === this.current) this.stay(next, decision.slice);
     else this.#switch.begin({ vcoproc: next, slice: decision.slice });
+  }
+
+  /** Nobody runs. A context without work stays where it is, unless the scheduler holds somebody back. */
+  #rest(until: Instant | undefined): void {
+    if (until !== undefined) {
+      // A scheduler that names the past is asked again a little later, not at once for ever.
+      const again = Math.max(until, after(this.now, SHORTEST_REST)) as Instant;
+      this.#cancelDecision = this.runtime.timeline.at(again, () => this.reschedule());
+    }
+    const { current } = this;
+    if (current === undefined) return;
+    if (until !== undefined || this.mustLeave(current)) this.#switch.begin(undefined);
+    else this.#keep(current);
   }
 
   /** The same vcoproc goes on with a new slice: no switch. */
@@ -213,7 +230,6 @@ export class SharedCoproc {
       vcoproc,
       slice,
       ends: after(this.now, slice),
-      timeBefore: vcoproc.time,
       switching,
       expired: false,
       cancelWatchdog: () => {},
@@ -230,7 +246,7 @@ export class SharedCoproc {
     this.tenure = undefined;
     tenure.cancelWatchdog();
     const { vcoproc, slice, switching } = tenure;
-    const ran = (vcoproc.time - tenure.timeBefore) as Duration;
+    const ran = vcoproc.unsettled();
     const overrun = Math.max(0, ran - slice) as Duration;
     vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
     this.scheduler.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
@@ -436,6 +452,7 @@ export class SharedCoproc {
     }
     this.settle('failed');
     this.#switch.abandon();
+    const had = this.current;
     this.current = undefined;
     for (const vcoproc of this.#vcoprocs.values()) {
       vcoproc.window.drop();
@@ -443,7 +460,11 @@ export class SharedCoproc {
       else if (vcoproc.lost) {
         vcoproc.reset('coprocessor reset');
         if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
-      } else vcoproc.takePending();
+      } else {
+        // It died before it could say that this one had left.
+        if (vcoproc === had) this.#switch.departed(vcoproc, vcoproc.queue.outstanding > 0);
+        vcoproc.takePending();
+      }
       this.#left(vcoproc);
     }
     await this.#restart();
@@ -503,6 +524,7 @@ export class SharedCoproc {
     if (this.#closed) return;
     this.drain();
     this.settle('ran');
+    this.#cancelDecision();
     this.#closed = true;
     this.#enter('idle', undefined, this.now);
     this.#link.close('the run is over');

@@ -1,4 +1,5 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
+import { seconds } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
@@ -51,8 +52,15 @@ export class Hypervisor {
     const scheduler = this.#parts.schedulers[description.scheduler.name];
     if (scheduler === undefined) return failed(`no scheduler ${description.scheduler.name}`);
     if (this.#coprocs.has(description.id)) return failed(`there is a coprocessor ${description.id} already`);
-    const { timeslice } = description;
-    const created = scheduler.create({ timeslice, parameters: description.scheduler.parameters });
+    const { timeslice, stopDeadline, costs, localMemory } = description;
+    const created = scheduler.create({
+      timeslice,
+      parameters: description.scheduler.parameters,
+      stopDeadline,
+      // One context out, one in.
+      switchCost: seconds((2 * localMemory) / costs.switchBandwidth),
+    });
+    if ('kind' in created) return failed(`${description.id}: ${created.reason}`);
     this.#coprocs.set(
       description.id,
       new SharedCoproc(description, platform, created, this.#parts.runtime, this.#parts.trace),

@@ -63,6 +63,8 @@ export class Vcoproc implements GuestCoproc {
   readonly registers: GuestRegisters;
   readonly wait = new SpreadRecorder();
   time: Duration = NO_TIME;
+  /** Of `time`, what its scheduler knows. */
+  #settled: Duration = NO_TIME;
   overrun: Duration = NO_TIME;
   slices = 0;
   readonly faults: string[] = [];
@@ -193,6 +195,13 @@ export class Vcoproc implements GuestCoproc {
 
   ran(length: Duration): void {
     this.time = sum(this.time, length);
+  }
+
+  /** Its time since this was asked last: what it had outside of its stays is charged with the next one. */
+  unsettled(): Duration {
+    const length = (this.time - this.#settled) as Duration;
+    this.#settled = this.time;
+    return length;
   }
 
   /** An interrupt came from the coprocessor. */

@@ -38,6 +38,8 @@ interface Switching {
   denials: number;
   /** Whose context is in the coprocessor. */
   current: Vcoproc | undefined;
+  /** Somebody woke who is a reason to decide anew. */
+  readonly urgent: boolean;
   control(op: number, slot: number, to: number, sequence: number, slice: Duration): void;
   drain(): void;
   mapWindow(vcoproc: Vcoproc): void;
@@ -137,7 +139,7 @@ export class WorldSwitch {
     coproc.switchCost.record(cost);
     // Nobody but its guest can have given it more since the coprocessor looked.
     if (from !== undefined && coproc.current === from)
-      this.#departed(from, leftWithWork || from.queue.unfetched);
+      this.departed(from, leftWithWork || from.queue.unfetched);
     coproc.current = arrived ? to?.vcoproc : undefined;
     coproc.trace({
       at: coproc.now,
@@ -154,7 +156,7 @@ export class WorldSwitch {
       // Its domain may have been paused or destroyed on the way.
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
     } else if (to !== undefined) this.#unused(to, 'denied');
-    if (to === undefined || !arrived || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
+    if (to === undefined || !arrived || coproc.urgent || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
     this.#over(attempt);
   }
 
@@ -193,7 +195,7 @@ export class WorldSwitch {
     const coproc = this.#coproc;
     const { from, to } = attempt;
     this.#finished();
-    if (from !== undefined && coproc.current === from) this.#departed(from, from.queue.outstanding > 0);
+    if (from !== undefined && coproc.current === from) this.departed(from, from.queue.outstanding > 0);
     coproc.current = undefined;
     if (to !== undefined) {
       this.#unused(to, 'failed');
@@ -210,7 +212,8 @@ export class WorldSwitch {
     if (attempt?.to !== undefined) this.#unused(attempt.to, 'denied');
   }
 
-  #departed(from: Vcoproc, hasWork: boolean): void {
+  /** The context of `from` is whole in its image. */
+  departed(from: Vcoproc, hasWork: boolean): void {
     const coproc = this.#coproc;
     coproc.settle('ran');
     // A paused, isolated or removed vcoproc is not the scheduler's to choose, work or not.
