@@ -33,8 +33,10 @@ export interface ContextSpec {
   /** Small integer that names the context in the channel. */
   readonly slot: number;
   readonly firmware: FirmwareImage;
-  /** The context image: what a switch saves and loads. */
+  /** The context image: registers, globals and what else a switch saves and loads. */
   readonly image: SharedArrayBuffer;
+  /** The context's local memory, shared, of exactly the size that its firmware asks for. */
+  readonly local: WebAssembly.Memory;
   /** The domain's memory. */
   readonly ram: SharedArrayBuffer;
   readonly pageTable: SharedArrayBuffer;

@@ -1,25 +1,26 @@
 import type { ContextSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
-import { ContextImage } from '../memory/context-image.ts';
-import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { ContextImage, contextBytes, digestWords, type FrontEndState } from '../memory/context-image.ts';
 import type { DmaFault } from '../memory/iommu.ts';
+import { RingConsumer, RingProducer } from '../memory/ring.ts';
 
-/** A firmware in the coprocessor: one instance and its local memory serve all contexts of that firmware, in turn. */
-export interface ResidentFirmware {
+/** A context's firmware in the coprocessor: an instance in the context's own local memory. */
+export interface LoadedFirmware {
   readonly instance: FirmwareInstance;
-  readonly memory: Uint8Array;
-  /** The 24 words of the command block, in that memory. */
+  /** The 24 words of the command block. */
   readonly commandBlock: Int32Array;
-  /** The memory and the globals as they are before the first command. */
-  readonly firstMemory: Uint8Array;
+  /** The globals as they are before the first command. */
   readonly firstGlobals: DataView;
 }
 
 /** One vcoproc as the coprocessor knows it. */
-export class Context {
+export class Context implements FrontEndState {
   readonly spec: ContextSpec;
   readonly slot: number;
-  readonly firmware: ResidentFirmware;
+  readonly firmware: LoadedFirmware;
+  readonly digest: Int32Array;
+  /** What a board would have to move to switch it. */
+  readonly bytes: number;
   readonly image: ContextImage;
   readonly commands: RingConsumer;
   readonly completions: RingProducer;
@@ -29,10 +30,12 @@ export class Context {
   ended: number | undefined;
   fault: DmaFault | undefined;
 
-  constructor(spec: ContextSpec, firmware: ResidentFirmware) {
+  constructor(spec: ContextSpec, firmware: LoadedFirmware) {
     this.spec = spec;
     this.slot = spec.slot;
     this.firmware = firmware;
+    this.digest = digestWords(spec.firmware.digest);
+    this.bytes = contextBytes(spec.firmware);
     this.image = new ContextImage(spec.image, spec.firmware);
     this.commands = new RingConsumer(spec.queue.commands);
     this.completions = new RingProducer(spec.queue.completions);

@@ -15,7 +15,7 @@ import { Context } from './context.ts';
 import { fetchCommand, finishCommand } from './front-end.ts';
 import type { CoreHost, CoreParts } from './parts.ts';
 import { Reporter } from './reporter.ts';
-import { ResidentFirmwares } from './residents.ts';
+import { FirmwareLoader } from './firmware-loader.ts';
 import { arrive, depart, type SwitchRequest } from './world-switch.ts';
 
 /** What a turn of the core says to whoever steps it. */
@@ -54,7 +54,7 @@ export class CoprocessorCore implements CoreParts {
   readonly #control: RingConsumer;
   readonly #posted: RingConsumer;
   readonly #contexts = new Map<number, Context>();
-  readonly #residents: ResidentFirmwares;
+  readonly #loader: FirmwareLoader;
   readonly #writable: Uint8Array;
   readonly #stepCycles: number;
   #state: CoprocState = table.initial;
@@ -71,7 +71,7 @@ export class CoprocessorCore implements CoreParts {
     this.#control = new RingConsumer(spec.channel.control);
     this.#posted = new RingConsumer(spec.channel.posted);
     this.reporter = new Reporter(new RingProducer(spec.channel.events), hypervisor);
-    this.#residents = new ResidentFirmwares(this);
+    this.#loader = new FirmwareLoader(this);
     this.#stepCycles = Math.min(MAX_FUEL, Math.ceil((spec.stepLimit / 1e9) * spec.clock));
     this.#writable = new Uint8Array(WINDOW_WORDS);
     for (const register of platform.registers)
@@ -81,16 +81,16 @@ export class CoprocessorCore implements CoreParts {
   }
 
   attach(spec: ContextSpec): Outcome<void> {
-    const resident = this.#residents.load(spec.firmware);
-    if (resident.kind === 'failed') return resident;
-    this.#contexts.set(spec.slot, new Context(spec, resident.value));
+    const firmware = this.#loader.load(spec);
+    if (firmware.kind === 'failed') return firmware;
+    this.#contexts.set(spec.slot, new Context(spec, firmware.value));
     return ok(undefined);
   }
 
   detach(slot: number): Outcome<void> {
     if (this.loaded?.slot === slot) return failed('the context is loaded');
     this.#contexts.delete(slot);
-    this.#residents.retain([...this.#contexts.values()].map((context) => context.spec.firmware.digest));
+    this.#loader.retain(new Set([...this.#contexts.values()].map((context) => context.spec.firmware.digest)));
     return ok(undefined);
   }
 
@@ -246,7 +246,7 @@ export class CoprocessorCore implements CoreParts {
     const waiting = this.device.accepts(this.window) ? context.commands.available() : 0;
     if (waiting === CORRUPT) {
       this.reporter.corrupt(context.slot, this.host.now());
-      this.#lose(context);
+      this.#lose();
       return TURN.again;
     }
     if (waiting === 0) {
@@ -315,15 +315,14 @@ export class CoprocessorCore implements CoreParts {
   #trap(context: Context, reason: string): void {
     this.move('FAULT');
     this.reporter.trapped(context.slot, this.host.now(), reason);
-    this.#lose(context);
+    this.#lose();
     this.move('RESET', NO_SLOT);
   }
 
-  #lose(context: Context): void {
+  #lose(): void {
     const request = this.#request;
     this.#request = undefined;
     this.iommu.leave();
-    context.firmware.memory.fill(0);
     this.resetWindow();
     this.loaded = undefined;
     // A switch was under way and ends here: the hypervisor hears of the fault and decides anew.

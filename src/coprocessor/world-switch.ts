@@ -4,6 +4,11 @@ import { IMAGE_STATE } from '../memory/context-image.ts';
 import type { Context } from './context.ts';
 import type { CoreParts } from './parts.ts';
 
+// A context's local memory is a memory of its own, shared with the hypervisor: to leave is to stop using it, to come
+// is to use it again. So a switch costs the same whatever the size of the contexts, no byte of one is ever where
+// another could read it, and a thread that dies takes no resting context with it. A board may have to move the bytes:
+// a simulated run charges for that.
+
 /** A world switch that the hypervisor asked for. The steps before and after it are in `src/hypervisor/world-switch.ts`. */
 export interface SwitchRequest {
   readonly next: Context | undefined;
@@ -13,41 +18,38 @@ export interface SwitchRequest {
   readonly started: Instant;
 }
 
-/** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that were saved. */
+/** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that changed hands. */
 export function depart(core: CoreParts, context: Context): number {
   const { image, firmware } = context;
   core.host.witness?.leaves(core, context);
   // 4. Save. Pending interrupts are in the image already: they are counted there.
   image.registers.set(core.window);
   firmware.instance.saveGlobals(image.globals);
-  image.local.set(firmware.memory);
-  image.setFirmware(context.spec.firmware.digest);
-  image.frontEnd = context;
-  core.host.spend(core.moving(image.local.length, core.spec.switchBandwidth));
+  image.setFirmware(context.digest);
+  image.saveFrontEnd(context);
+  core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
   // 5. Fence: from here on no DMA of this context can happen.
   core.iommu.leave();
   // Whole from here on: a coprocessor that dies later costs this context nothing.
   image.state = IMAGE_STATE.saved;
   // 6. Harvest: nobody finds what this context left behind.
-  firmware.memory.fill(0);
   core.resetWindow();
-  return image.local.length;
+  return context.bytes;
 }
 
-/** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that were loaded. */
+/** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that changed hands. */
 export function arrive(core: CoreParts, context: Context): Outcome<number> {
   const { image, firmware, spec } = context;
   if (image.state === IMAGE_STATE.away) return failed('its image is torn');
   const fresh = image.state === IMAGE_STATE.fresh;
-  if (!fresh && !image.isFirmware(spec.firmware.digest)) return failed('its image is of another firmware');
+  if (!fresh && !image.isFirmware(context.digest)) return failed('its image is of another firmware');
   firmware.instance.loadGlobals(fresh ? firmware.firstGlobals : image.globals);
-  firmware.memory.set(fresh ? firmware.firstMemory : image.local);
   // A fresh context's registers stand at their reset values, but for what its guest wrote already.
   core.window.set(image.registers);
-  Object.assign(context, image.frontEnd);
-  core.host.spend(core.moving(image.local.length, core.spec.switchBandwidth));
+  image.loadFrontEnd(context);
+  core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
   core.iommu.enter(spec.pageTable, spec.ram);
   image.state = IMAGE_STATE.away;
   core.host.witness?.arrived(core, context);
-  return ok(image.local.length);
+  return ok(context.bytes);
 }

@@ -48,6 +48,8 @@ export const OP = {
   tableCopy: 0xfc0e,
   tableGrow: 0xfc0f,
   tableFill: 0xfc11,
+  atomicWait32: 0xfe01,
+  atomicWait64: 0xfe02,
 } as const;
 
 export const EMPTY_BLOCK = 0x40;

@@ -40,6 +40,12 @@ const REFUSED: Readonly<Record<number, string>> = {
   [OP.dataDrop]: 'data.drop',
 };
 
+/** What would put the coprocessor to sleep: local memory is shared, but nobody else is there to wake it. */
+const WAITS: Readonly<Record<number, string>> = {
+  [OP.atomicWait32]: 'memory.atomic.wait32',
+  [OP.atomicWait64]: 'memory.atomic.wait64',
+};
+
 /** A block that is open: its kind, whether a branch goes to its label, and to where its code belongs. */
 interface Label {
   readonly opcode: number;
@@ -111,6 +117,12 @@ function survey(bytes: Uint8Array, body: { readonly start: number; readonly end:
     const refused = REFUSED[opcode];
     if (refused !== undefined)
       reader.refuse(`uses ${refused}, whose effect no context can hold; build without it`, instruction.start);
+    const wait = WAITS[opcode];
+    if (wait !== undefined)
+      reader.refuse(
+        `uses ${wait}, from which nobody would wake it; return from step instead`,
+        instruction.start,
+      );
     calls ||= opcode === OP.call || opcode === OP.callIndirect;
     bulk ||= isBulk(opcode);
   }

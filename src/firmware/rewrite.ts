@@ -1,3 +1,4 @@
+import { InvariantError } from '../base/assert.ts';
 import type { FirmwareGlobal } from '../contract/firmware.ts';
 import { RESERVED } from './abi.ts';
 import { OP, VALUE_TYPE_BYTES } from './instructions.ts';
@@ -16,7 +17,11 @@ export const STACK = `${RESERVED}stack`;
 const START_FUEL = 10_000_000;
 
 const MUTABLE = 1;
+const FUNCTION_KIND = 0;
+const MEMORY_KIND = 2;
 const GLOBAL_KIND = 3;
+const SHARED_WITH_MAXIMUM = 3;
+const MOST_PAGES = 65536;
 
 export interface Rewritten {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -26,7 +31,8 @@ export interface Rewritten {
 /**
  * Rewrites a valid module for the world switch. Every mutable global is exported, so that a context can
  * hold it. A mutable f32 or f64 is kept as its bits in an i32 or i64: a NaN that passes through a
- * JavaScript number may lose bits. `memory.grow` fails unless by nothing, and never detaches the buffer
+ * JavaScript number may lose bits. Local memory becomes shared, so that the hypervisor owns it and a
+ * context outlives its coprocessor's thread. `memory.grow` fails unless by nothing, and never detaches the buffer
  * that the host looks through. With `metered`, instructions are charged to a fuel global.
  */
 export function rewriteModule(module: WasmModule, metered: boolean): Rewritten {
@@ -52,6 +58,7 @@ export function rewriteModule(module: WasmModule, metered: boolean): Rewritten {
 
   const changed = new Map<number, Uint8Array>([
     [SECTION.type, typeSection(module, addedTypes)],
+    [SECTION.import, importSection(module)],
     [SECTION.global, globalSection(module, rawGlobals, metered)],
     [SECTION.export, exportSection(module, globals, meter)],
     [SECTION.code, code.bytes],
@@ -94,6 +101,20 @@ function typeSection(module: WasmModule, added: readonly FunctionType[]): Uint8A
   for (const { results } of added) {
     out.byte(0x60, 0).u32(results.length);
     for (const type of results) out.byte(VALUE_TYPE_BYTES[type]);
+  }
+  return out.bytes;
+}
+
+/** The same imports, but for the memory: shared, and with a maximum, as a shared one must have. */
+function importSection(module: WasmModule): Uint8Array {
+  const out = new Writer().u32(module.imports.length);
+  for (const entry of module.imports) {
+    out.text(entry.module).text(entry.name);
+    if (entry.kind === 'function') out.byte(FUNCTION_KIND).u32(entry.typeIndex);
+    else if (entry.kind === 'memory') {
+      const { minimum, maximum = MOST_PAGES } = entry.limits;
+      out.byte(MEMORY_KIND, SHARED_WITH_MAXIMUM).u32(minimum).u32(maximum);
+    } else throw new InvariantError(`the ABI allows no import of a ${entry.kind}`);
   }
   return out.bytes;
 }

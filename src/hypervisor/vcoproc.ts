@@ -69,6 +69,7 @@ export class Vcoproc implements GuestCoproc {
   slices = 0;
   readonly faults: string[] = [];
   readonly #imageMemory: SharedArrayBuffer;
+  readonly #local: WebAssembly.Memory;
   readonly #image: ContextImage;
   readonly #space: AddressSpace;
   readonly #handlers: ((line: number) => void)[] = [];
@@ -86,6 +87,8 @@ export class Vcoproc implements GuestCoproc {
     this.slot = settings.slot;
     this.name = vcoprocId(settings.domain, settings.coproc);
     this.#imageMemory = new SharedArrayBuffer(imageBytes(settings.firmware));
+    const { memoryPages } = settings.firmware;
+    this.#local = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages, shared: true });
     this.#image = new ContextImage(this.#imageMemory, settings.firmware);
     this.#space = new AddressSpace(settings.ram.size);
     this.window = new RegisterWindow(
@@ -167,6 +170,7 @@ export class Vcoproc implements GuestCoproc {
       slot: this.slot,
       firmware: this.settings.firmware,
       image: this.#imageMemory,
+      local: this.#local,
       ram: this.settings.ram.memory,
       pageTable: this.#space.memory,
       queue: this.queue.memory,
@@ -280,6 +284,7 @@ export class Vcoproc implements GuestCoproc {
     this.left();
     this.#dropUndelivered();
     this.#image.renew();
+    new Uint8Array(this.#local.buffer).fill(0);
     this.window.reset();
     this.move('RESET');
     if (this.queue.outstanding === 0) this.move('DRAINED');

@@ -32,27 +32,26 @@ export const IMAGE_STATE = {
 /** The command under way, if any. */
 export interface FrontEndState {
   /** A command was fetched and has no completion yet. */
-  readonly active: boolean;
-  readonly sequence: number;
+  active: boolean;
+  sequence: number;
   /** It ended with this status (never 0) and its completion waits for room. */
-  readonly ended: number | undefined;
+  ended: number | undefined;
   /** Its first refused DMA. */
-  readonly fault: DmaFault | undefined;
+  fault: DmaFault | undefined;
 }
 
 /** Interrupt lines of a context. */
 export const LINES = 32;
 
 /**
- * One context at rest: registers, mutable globals, local memory, pending interrupts and what the
- * front end was doing. In shared memory that the hypervisor owns, so that it outlives a coprocessor.
+ * One context at rest: registers, mutable globals, pending interrupts and what the front end was
+ * doing. Its local memory is a memory of its own and moves with it. In shared memory that the hypervisor owns, so that it outlives a coprocessor.
  */
 export class ContextImage {
   readonly words: Int32Array;
   /** The register window as the context left it. */
   readonly registers: Int32Array;
   readonly globals: DataView<SharedArrayBuffer>;
-  readonly local: Uint8Array<SharedArrayBuffer>;
   /** Raised and not delivered, per line. */
   readonly pending: Int32Array;
 
@@ -62,9 +61,7 @@ export class ContextImage {
     this.pending = new Int32Array(memory, WORD.pending * 4, LINES);
     this.registers = new Int32Array(memory, HEADER_WORDS * 4, WINDOW_WORDS);
     const globalsAt = (HEADER_WORDS + WINDOW_WORDS) * 4;
-    const globalsBytes = firmware.globals.length * 8;
-    this.globals = new DataView(memory, globalsAt, globalsBytes);
-    this.local = new Uint8Array(memory, localAt(firmware), firmware.memoryPages * PAGE);
+    this.globals = new DataView(memory, globalsAt, firmware.globals.length * 8);
   }
 
   get state(): number {
@@ -75,27 +72,23 @@ export class ContextImage {
     Atomics.store(this.words, WORD.state, value);
   }
 
-  /** What the front end was doing when the context left. */
-  get frontEnd(): FrontEndState {
+  saveFrontEnd({ active, sequence, ended, fault }: FrontEndState): void {
     const words = this.words;
-    const fault = words[WORD.fault]!;
-    return {
-      active: words[WORD.active] === 1,
-      sequence: words[WORD.sequence]!,
-      ended: words[WORD.ended] === 0 ? undefined : words[WORD.ended],
-      fault:
-        fault === 0
-          ? undefined
-          : { access: fault === 1 ? 'read' : 'write', iova: words[WORD.faultAt]! >>> 0 },
-    };
+    words[WORD.active] = active ? 1 : 0;
+    words[WORD.sequence] = sequence;
+    words[WORD.ended] = ended ?? 0;
+    words[WORD.fault] = fault === undefined ? 0 : fault.access === 'read' ? 1 : 2;
+    words[WORD.faultAt] = (fault?.iova ?? 0) | 0;
   }
 
-  set frontEnd(state: FrontEndState) {
-    this.words[WORD.active] = state.active ? 1 : 0;
-    this.words[WORD.sequence] = state.sequence;
-    this.words[WORD.ended] = state.ended ?? 0;
-    this.words[WORD.fault] = state.fault === undefined ? 0 : state.fault.access === 'read' ? 1 : 2;
-    this.words[WORD.faultAt] = (state.fault?.iova ?? 0) | 0;
+  loadFrontEnd(into: FrontEndState): void {
+    const words = this.words;
+    const fault = words[WORD.fault]!;
+    into.active = words[WORD.active] === 1;
+    into.sequence = words[WORD.sequence]!;
+    into.ended = words[WORD.ended] === 0 ? undefined : words[WORD.ended];
+    into.fault =
+      fault === 0 ? undefined : { access: fault === 1 ? 'read' : 'write', iova: words[WORD.faultAt]! >>> 0 };
   }
 
   /** Back to the beginning, but for the count of interrupts. Nobody may have the context. */
@@ -114,26 +107,28 @@ export class ContextImage {
   }
 
   /** The prepared firmware that the saved state belongs to. */
-  setFirmware(digest: string): void {
-    for (let word = 0; word < 8; word++) this.words[WORD.firmware + word] = digestWord(digest, word);
+  setFirmware(digest: Int32Array): void {
+    this.words.set(digest, WORD.firmware);
   }
 
-  isFirmware(digest: string): boolean {
-    for (let word = 0; word < 8; word++) {
-      if (this.words[WORD.firmware + word] !== digestWord(digest, word)) return false;
-    }
+  isFirmware(digest: Int32Array): boolean {
+    for (let word = 0; word < 8; word++) if (this.words[WORD.firmware + word] !== digest[word]) return false;
     return true;
   }
 }
 
-const digestWord = (digest: string, word: number): number =>
-  Number.parseInt(digest.slice(word * 8, word * 8 + 8), 16) | 0;
-
-const localAt = (firmware: FirmwareImage): number => {
-  const end = (HEADER_WORDS + WINDOW_WORDS) * 4 + firmware.globals.length * 8;
-  return Math.ceil(end / 64) * 64;
-};
+/** A digest in hexadecimal as the eight words that an image keeps of it. */
+export function digestWords(digest: string): Int32Array {
+  return Int32Array.from(
+    { length: 8 },
+    (_, word) => Number.parseInt(digest.slice(word * 8, word * 8 + 8), 16) | 0,
+  );
+}
 
 /** Size of a context image for this firmware, in bytes. */
 export const imageBytes = (firmware: FirmwareImage): number =>
-  localAt(firmware) + firmware.memoryPages * PAGE;
+  (HEADER_WORDS + WINDOW_WORDS) * 4 + firmware.globals.length * 8;
+
+/** Size of a whole context of this firmware, its local memory included: what a board would have to move. */
+export const contextBytes = (firmware: FirmwareImage): number =>
+  imageBytes(firmware) + firmware.memoryPages * PAGE;

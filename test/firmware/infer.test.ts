@@ -267,7 +267,7 @@ interface Context {
 /** Loads the context into a new instance, makes one step of its first command, and saves it. */
 function runOneStep(context: Context): void {
   const { guest } = context;
-  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4 });
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
   const local = new Uint8Array(memory.buffer);
   const prepared = valueOf(prepareFirmware('infer', image));
   const firmware = valueOf(

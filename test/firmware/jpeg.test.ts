@@ -46,7 +46,7 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
   const output = scratch + scratchBytes + FENCE;
   const guest = new Uint8Array(output + outputBytes + FENCE).fill(FENCED);
   guest.set(jpeg);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const local = new Uint8Array(memory.buffer);
   const inside = (iova: number, bytes: number): boolean => iova + bytes <= guest.length;
   const firmware = valueOf(

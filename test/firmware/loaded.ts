@@ -25,7 +25,7 @@ export const idleHost: FirmwareHost = {
 };
 
 export const localMemory = (pages = 1): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial: pages, maximum: pages });
+  new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 
 export interface Loaded {
   readonly image: FirmwareImage;

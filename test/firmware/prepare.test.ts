@@ -234,6 +234,11 @@ describe('a firmware is refused, in one line that says what to do, when it', () 
       ),
       /uses table\.init/,
     ],
+    [
+      'waits on an address',
+      firmwareWat('(func (drop (memory.atomic.wait32 (i32.const 400) (i32.const 0) (i64.const -1))))'),
+      /uses memory\.atomic\.wait32, from which nobody would wake it/,
+    ],
     ['drops an element segment', firmwareWat('(elem func 0) (func (elem.drop 0))'), /uses elem\.drop/],
     ['drops a data segment', firmwareWat('(data "x") (func (data.drop 0))'), /uses data\.drop/],
     [

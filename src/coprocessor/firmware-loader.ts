@@ -3,55 +3,68 @@ import { failed, ok, type Outcome } from '../base/outcome.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import { instantiateFirmware, type FirmwareHost } from '../firmware/instance.ts';
 import { verifyFirmware } from '../firmware/prepare.ts';
-import type { Context, ResidentFirmware } from './context.ts';
+import type { ContextSpec } from '../contract/port.ts';
+import { ContextImage, IMAGE_STATE } from '../memory/context-image.ts';
+import type { Context, LoadedFirmware } from './context.ts';
 import type { CoreParts } from './parts.ts';
 
-const PAGE = 65536;
 const BLOCK_WORDS = 24;
 
-/** The firmwares that are in the coprocessor, by the digest of their prepared bytes. */
-export class ResidentFirmwares {
+/** Brings firmware into the coprocessor, for one context after the other. */
+export class FirmwareLoader {
   readonly #core: CoreParts;
-  readonly #byDigest = new Map<string, ResidentFirmware>();
+  /** By the digest of their prepared bytes: verified, and compiled once. */
+  readonly #known = new Map<string, FirmwareImage>();
 
   constructor(core: CoreParts) {
     this.#core = core;
   }
 
-  /** Brings a firmware in: verified, compiled, instantiated, and its first state kept for new contexts. */
-  load(image: FirmwareImage): Outcome<ResidentFirmware> {
-    const resident = this.#byDigest.get(image.digest);
-    if (resident !== undefined) return ok(resident);
-    const verified = verifyFirmware(image);
+  /** Verifies a context's firmware and instantiates it in the context's local memory. */
+  load(context: ContextSpec): Outcome<LoadedFirmware> {
+    const { local } = context;
+    const verified = this.#verified(context.firmware);
     if (verified.kind === 'failed') return verified;
-    const size = image.memoryPages * PAGE;
+    const image = verified.value;
+    const size = local.buffer.byteLength;
     if (size > this.#core.spec.localMemory) {
       return failed(
         `firmware ${image.name} needs ${size} bytes of local memory, ${this.#core.spec.id} has ${this.#core.spec.localMemory}`,
       );
     }
-    if (image.commandAddress + BLOCK_WORDS * 4 > size)
-      return failed(`firmware ${image.name}: its command block is outside of its memory`);
-    const memory = new WebAssembly.Memory({ initial: image.memoryPages, maximum: image.memoryPages });
-    const instance = instantiateFirmware(image, memory, this.#host(memory));
+    const resting = new ContextImage(context.image, image);
+    const fresh = resting.state === IMAGE_STATE.fresh;
+    // To instantiate is to write the first state into the memory: a context that comes back gets its own again. A
+    // thread that dies in between leaves a torn context, and the image says so.
+    const kept = fresh ? undefined : new Uint8Array(local.buffer).slice();
+    if (!fresh) resting.state = IMAGE_STATE.away;
+    const instance = instantiateFirmware(image, local, this.#host(local));
     if (instance.kind === 'failed') return instance;
+    if (kept !== undefined) {
+      new Uint8Array(local.buffer).set(kept);
+      resting.state = IMAGE_STATE.saved;
+    }
     const firstGlobals = new DataView(new ArrayBuffer(image.globals.length * 8));
     instance.value.saveGlobals(firstGlobals);
-    const created: ResidentFirmware = {
+    return ok({
       instance: instance.value,
-      memory: new Uint8Array(memory.buffer),
-      commandBlock: new Int32Array(memory.buffer, image.commandAddress, BLOCK_WORDS),
-      firstMemory: new Uint8Array(memory.buffer.slice(0)),
+      commandBlock: new Int32Array(local.buffer, image.commandAddress, BLOCK_WORDS),
       firstGlobals,
-    };
-    created.memory.fill(0);
-    this.#byDigest.set(image.digest, created);
-    return ok(created);
+    });
   }
 
-  /** Drops every firmware that no context needs any more. */
-  retain(digests: readonly string[]): void {
-    for (const digest of this.#byDigest.keys()) if (!digests.includes(digest)) this.#byDigest.delete(digest);
+  #verified(image: FirmwareImage): Outcome<FirmwareImage> {
+    const known = this.#known.get(image.digest);
+    if (known !== undefined) return ok(known);
+    const verified = verifyFirmware(image);
+    if (verified.kind === 'failed') return verified;
+    this.#known.set(image.digest, image);
+    return ok(image);
+  }
+
+  /** Forgets every firmware that no context needs any more. */
+  retain(digests: ReadonlySet<string>): void {
+    for (const digest of this.#known.keys()) if (!digests.has(digest)) this.#known.delete(digest);
   }
 
   /** What the firmware may ask of the coprocessor, always on behalf of the context that is loaded. */
