@@ -16,8 +16,10 @@ import { SpreadRecorder } from './spread.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
 
-/** Room for the firmware's start function; nothing else in attaching takes long. */
+/** Room for the firmware's start function, after whoever runs has been given up; nothing else in attaching takes long. */
 const ATTACH_DEADLINE = ms(2000);
+/** How often a vcoproc is attached anew because the coprocessor died meanwhile, as others may have made it. */
+const ATTACH_ATTEMPTS = 3;
 
 /** Between two questions to a scheduler that has nobody to run. */
 const SHORTEST_REST = us(1);
@@ -111,7 +113,13 @@ export class SharedCoproc {
     const admission = this.scheduler.admit(vcoproc.name, parameters);
     if (admission.kind === 'refused')
       return failed(`${this.id} does not take ${vcoproc.name}: ${admission.reason}`);
-    const attached = await this.#attach(vcoproc);
+    let link = this.#link;
+    let attached = await this.#attach(vcoproc);
+    for (let attempt = 1; attempt < ATTACH_ATTEMPTS; attempt++) {
+      if (attached.kind === 'ok' || link === this.#link || vcoproc.state === 'isolated') break;
+      link = this.#link;
+      attached = await this.#attach(vcoproc);
+    }
     if (attached.kind === 'failed') {
       this.scheduler.remove(vcoproc.name);
       return attached;
@@ -425,8 +433,11 @@ export class SharedCoproc {
 
   /** Ends the coprocessor and blames whoever had it. Its successor starts when it is gone. */
   reset(guilty: Vcoproc, reason: string): void {
-    if (this.#down) return;
-    this.#goDown();
+    if (!this.#down) this.#giveUp(guilty, reason);
+  }
+
+  #giveUp(guilty: Vcoproc, reason: string): void {
+    if (!this.#down) this.#goDown();
     this.#isolate(guilty, reason, true);
     this.#link.kill(reason);
   }
@@ -488,9 +499,11 @@ export class SharedCoproc {
 
   async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {
     const link = this.#link;
-    const cancel = this.runtime.timeline.at(after(this.now, ATTACH_DEADLINE), () =>
-      link.kill('did not attach a context in time'),
-    );
+    const { timeslice, stopDeadline } = this.description;
+    const deadline = after(this.now, sum(ATTACH_DEADLINE, sum(timeslice, stopDeadline)));
+    const cancel = this.runtime.timeline.at(deadline, () => {
+      if (link === this.#link) this.#giveUp(vcoproc, 'did not return from its start function');
+    });
     try {
       return await link.attach(vcoproc.context);
     } finally {
