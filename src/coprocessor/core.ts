@@ -78,6 +78,7 @@ export class CoprocessorCore implements CoreParts {
       if (register.firmware) this.#writable[register.offset >> 2] = 1;
     this.resetWindow();
     this.reporter.state(this.#state, NO_SLOT, host.now());
+    this.reporter.announce();
   }
 
   attach(spec: ContextSpec): Outcome<void> {
@@ -107,7 +108,12 @@ export class CoprocessorCore implements CoreParts {
 
   /** One step. Everything that can take long is cut into steps, so that the next turn comes soon. */
   turn(): Turn {
-    this.reporter.flush();
+    const turn = this.#turn();
+    this.reporter.announce();
+    return turn;
+  }
+
+  #turn(): Turn {
     if (this.#control.available() > 0) {
       this.#obey();
       return TURN.again;

@@ -4,12 +4,13 @@ import { EVENT, writeInstant, writeText } from '../memory/channel.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
 import { DESCRIPTOR_WORDS, FULL, type RingProducer } from '../memory/ring.ts';
 
-/** Tells the hypervisor what happens, in order. When the ring is full, the rest is kept until there is room. */
+/** Tells the hypervisor what happens, in order, at the end of each turn. When the ring is full, the rest is kept until there is room. */
 export class Reporter {
   readonly #ring: RingProducer;
   readonly #bell: Doorbell;
   readonly #draft = new Int32Array(DESCRIPTOR_WORDS);
   readonly #backlog: Int32Array[] = [];
+  #unheard = false;
 
   constructor(ring: RingProducer, bell: Doorbell) {
     this.#ring = ring;
@@ -88,6 +89,15 @@ export class Reporter {
     return this.#offer(this.#draft);
   }
 
+  /** Shows what was said in a turn, and rings once for all of it: to wake the hypervisor is the dear part. */
+  announce(): void {
+    this.flush();
+    if (!this.#unheard) return;
+    this.#unheard = false;
+    this.#ring.publish();
+    this.#bell.ring();
+  }
+
   /** Sends what was kept back. */
   flush(): void {
     while (this.#backlog.length > 0 && this.#offer(this.#backlog[0]!)) this.#backlog.shift();
@@ -111,8 +121,7 @@ export class Reporter {
     if (at === FULL) return false;
     // The hypervisor's index is the only thing it could break here, and it does not share this memory with guests.
     if (at >= 0) this.#ring.words.set(event, at);
-    this.#ring.publish();
-    this.#bell.ring();
+    this.#unheard = true;
     return true;
   }
 }
