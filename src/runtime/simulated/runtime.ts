@@ -145,6 +145,9 @@ class SimulatedPort implements CoprocessorPort {
   readonly #bell: Doorbell;
   readonly #hypervisorBell: Doorbell;
   readonly #latency: Duration;
+  /** What a coprocessor that is gone answers: not before its end was told, as on threads. */
+  readonly #gone: Promise<Outcome<void>>;
+  #exit: (answer: Outcome<void>) => void = () => {};
   readonly #turnPoint: string;
   readonly #latencyPoint: string;
   #spent: Duration = NO_TIME;
@@ -165,6 +168,7 @@ class SimulatedPort implements CoprocessorPort {
     this.#listener = listener;
     this.#options = options;
     this.#latency = spec.interruptLatency;
+    this.#gone = new Promise((resolve) => (this.#exit = resolve));
     this.#turnPoint = `turn/${spec.id}`;
     this.#latencyPoint = `latency/${spec.id}`;
     this.#busyUntil = time.now();
@@ -191,22 +195,21 @@ class SimulatedPort implements CoprocessorPort {
   }
 
   attach(context: ContextSpec): Promise<Outcome<void>> {
-    return Promise.resolve(
-      this.#state === 'dead' ? failed('the coprocessor is gone') : this.#core.attach(context),
-    );
+    return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.attach(context));
   }
 
   detach(slot: number): Promise<Outcome<void>> {
-    return Promise.resolve(
-      this.#state === 'dead' ? failed('the coprocessor is gone') : this.#core.detach(slot),
-    );
+    return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.detach(slot));
   }
 
   kill(reason: string): void {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
     this.#time.gone();
-    this.#time.tellAt(this.#time.now(), () => this.#listener.onExit(reason));
+    this.#time.tellAt(this.#time.now(), () => {
+      this.#listener.onExit(reason);
+      this.#exit(failed('the coprocessor is gone'));
+    });
   }
 
   #scheduleTurn(): void {
