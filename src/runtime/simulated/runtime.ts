@@ -1,7 +1,18 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom, type Random } from '../../base/random.ts';
-import { NEVER, NO_TIME, START, after, ns, sum, us, ms, type Duration, type Instant } from '../../base/units.ts';
+import {
+  NEVER,
+  NO_TIME,
+  START,
+  after,
+  ns,
+  sum,
+  us,
+  ms,
+  type Duration,
+  type Instant,
+} from '../../base/units.ts';
 import type { CoprocId } from '../../contract/names.ts';
 import type { Oracle } from '../../contract/oracle.ts';
 import type { Platform } from '../../contract/platform.ts';
