@@ -38,6 +38,8 @@ export class FirmwareLoader {
     // thread that dies in between leaves a torn context, and the image says so.
     const kept = fresh ? undefined : new Uint8Array(local.buffer).slice();
     if (!fresh) resting.state = IMAGE_STATE.away;
+    // It may have been here before without ever having run: its firmware starts on clean memory all the same.
+    else new Uint8Array(local.buffer).fill(0);
     const instance = instantiateFirmware(image, local, this.#host(local));
     if (instance.kind === 'failed') return instance;
     if (kept !== undefined) {
