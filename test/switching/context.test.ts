@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { platforms } from '../../src/platforms/index.ts';
+import { IMAGE_STATE, digestWords } from '../../src/memory/context-image.ts';
+import { PLATFORMS } from '../rig.ts';
+import { Machine, firmware, remains, type Subject, type Work } from './machine.ts';
+
+const PATTERN = firmware('pattern');
+const idle: Work = { firmware: PATTERN, ramBytes: 4096, commands: () => [] };
+const filled: Work = {
+  firmware: PATTERN,
+  ramBytes: 4096,
+  commands: () => [
+    { op: 7, args: [0] },
+    { op: 1, args: [7] },
+  ],
+};
+
+describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatible) => {
+  const platform = platforms[compatible]!;
+
+  /** Writes random bytes into everything that a context is made of. */
+  function scramble(subject: Subject, bytes: Uint8Array): void {
+    const { image, local } = subject;
+    let at = 0;
+    const fill = (view: Uint8Array): void => {
+      for (let index = 0; index < view.length; index++) view[index] = bytes[at++ % bytes.length]! ^ (at >> 3);
+    };
+    for (const { buffer, byteOffset, byteLength } of [image.registers, image.globals, local])
+      fill(new Uint8Array(buffer, byteOffset, byteLength));
+    // A global of 32 bits takes eight bytes, and only four of them are it.
+    for (const [place, { type }] of PATTERN.globals.entries())
+      if (type === 'i32' || type === 'f32') image.globals.setInt32(8 * place + 4, 0, true);
+  }
+
+  it('is loaded bit for bit as it was saved, whatever is in it and whoever came between', () => {
+    const bytes = fc.uint8Array({ minLength: 64, maxLength: 256 });
+    const fault = fc.option(
+      fc.record({ access: fc.constantFrom('read' as const, 'write' as const), iova: fc.nat() }),
+      { nil: undefined },
+    );
+    const machine = new Machine(platform);
+    fc.assert(
+      fc.property(bytes, bytes, fc.integer(), fc.boolean(), fault, (mine, others, sequence, ended, dma) => {
+        const [subject, other] = [machine.attach(idle), machine.attach(idle)];
+        for (const [one, content] of [
+          [subject, mine],
+          [other, others],
+        ] as const) {
+          scramble(one, content);
+          // Nothing of it may act by itself: the queue is halted and every line masked.
+          one.image.registers[platform.core.interruptMask >> 2] = -1;
+          one.image.setFirmware(digestWords(PATTERN.digest));
+          one.image.state = IMAGE_STATE.saved;
+        }
+        subject.image.saveFrontEnd({ active: true, sequence, ended: ended ? -7 : 1, fault: dma });
+        const before = remains(subject, platform);
+        const words = subject.image.registers.slice();
+        const theirs = remains(other, platform);
+
+        machine.switchTo(subject);
+        const { loaded, window } = machine.core;
+        expect([...window]).toEqual([...words]);
+        expect(loaded).toMatchObject({ active: true, sequence, ended: ended ? -7 : 1, fault: dma });
+        machine.switchTo(other);
+        machine.switchTo(undefined);
+        expect(remains(subject, platform)).toEqual(before);
+        expect([...subject.image.registers]).toEqual([...words]);
+        expect(remains(other, platform)).toEqual(theirs);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('leaves nothing behind: registers at their reset values, no way to its memory', () => {
+    const machine = new Machine(platform);
+    const subject = machine.attach(idle);
+    scramble(subject, Uint8Array.of(0xa5, 0x5a, 0xff));
+    subject.image.registers[platform.core.interruptMask >> 2] = -1;
+    subject.image.setFirmware(digestWords(PATTERN.digest));
+    subject.image.state = IMAGE_STATE.saved;
+    machine.switchTo(subject);
+    machine.switchTo(undefined);
+    const resets = new Int32Array(machine.core.window.length);
+    for (const { offset, reset } of platform.registers) resets[offset >> 2] = reset;
+    expect([...machine.core.window]).toEqual([...resets]);
+    expect(machine.core.loaded).toBeUndefined();
+    expect(machine.core.iommu.read(1 << 21, new Uint8Array(4))).toEqual({ access: 'read', iova: 1 << 21 });
+  });
+
+  it('is refused when its image is torn or belongs to another firmware', () => {
+    for (const spoil of [
+      (subject: Subject) => (subject.image.state = IMAGE_STATE.away),
+      (subject: Subject) => (subject.image.state = IMAGE_STATE.saved),
+    ]) {
+      const machine = new Machine(platform);
+      const subject = machine.attach(idle);
+      spoil(subject);
+      expect(() => machine.switchTo(subject)).toThrow(/torn|another firmware/);
+      expect(machine.core.loaded).toBeUndefined();
+    }
+  });
+
+  it("begins from its firmware's first image, whatever stands in its local memory", () => {
+    const result = (dirty: boolean) => {
+      const machine = new Machine(platform);
+      const subject = machine.attach(filled, (local) => void (dirty && local.fill(0xee)));
+      machine.switchTo(subject);
+      machine.run(subject);
+      machine.switchTo(undefined);
+      return remains(subject, platform);
+    };
+    expect(result(false).completions[0]!.slice(8, 10)).toEqual([expect.any(Number), -1]);
+    expect(result(true)).toEqual(result(false));
+  });
+});
