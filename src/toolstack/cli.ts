@@ -6,6 +6,7 @@ import {
   listFirmwareCommand,
   listPlatformsCommand,
   listSchedulersCommand,
+  schemaCommand,
 } from './commands/inspect.ts';
 import { runCommand } from './commands/run.ts';
 import { ConfigurationError } from './config/problem.ts';
@@ -45,6 +46,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     listPlatformsCommand,
     listSchedulersCommand,
     listFirmwareCommand,
+    schemaCommand,
   ]) {
     program.addCommand(command(terminal, (exit) => (code = exit)).copyInheritedSettings(program));
   }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { showDuration } from '../../base/units.ts';
 import { firmwareLibrary } from '../../firmware/library.ts';
+import { runReportJsonSchema } from '../../observe/json-schema.ts';
 import { textTable } from '../../observe/text-table.ts';
 import { platforms } from '../../platforms/index.ts';
 import { schedulers } from '../../schedulers/index.ts';
@@ -57,6 +58,11 @@ function lister(terminal: Terminal, name: string, what: string, list: () => read
       terminal.stdout.write(`${text}\n`);
     });
 }
+
+export const schemaCommand = (terminal: Terminal): Command =>
+  new Command('schema').description('Print the JSON Schema of what `run --json` prints.').action(() => {
+    terminal.stdout.write(`${JSON.stringify(runReportJsonSchema(), null, 2)}\n`);
+  });
 
 export const checkCommand = (terminal: Terminal): Command =>
   new Command('check')
