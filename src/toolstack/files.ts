@@ -1,11 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { GuestError, type GuestFile } from '../contract/guest.ts';
 import type { DomainId } from '../contract/names.ts';
+import { runReportSchema } from '../observe/json-schema.ts';
 import { UsageError } from './usage.ts';
 
-/** What a finished run leaves; its presence says that a folder is a run's output and may be replaced. */
+/** The figures of a run. They name the files that it wrote, which the next run may replace. */
 export const RUN_FILE = 'run.json';
+export const REPORT_FILE = 'report.html';
+export const TRACE_FILE = 'trace.jsonl';
+const OWN_FILES = [RUN_FILE, REPORT_FILE, TRACE_FILE];
 
 /** Reads a file below `folder` on behalf of a guest. */
 export function readAsset(folder: string, path: string): Uint8Array {
@@ -45,19 +49,41 @@ export class ResultFiles {
   }
 }
 
-/** Refuses an output folder that holds anything but an earlier run's output. Changes nothing yet. */
+/** Refuses an output folder that cannot be made, or holds what no earlier run wrote. Changes nothing yet. */
 export function checkOutput(folder: string): void {
-  if (!existsSync(folder)) return;
-  let entries: string[];
-  try {
-    entries = readdirSync(folder);
-  } catch {
-    throw new UsageError(`${folder} is not a folder; expected a new or empty one for --out`);
+  const above = existing(folder);
+  if (!statSync(above).isDirectory()) {
+    throw new UsageError(`${shown(above)} is not a folder; expected a new or empty one for --out`);
   }
-  if (entries.length > 0 && !entries.includes(RUN_FILE)) {
+  if (above !== folder) return;
+  const found = filesBelow(folder);
+  const earlier = earlierRun(folder);
+  const stranger = found.find((file) => !earlier.has(file));
+  if (stranger !== undefined) {
     throw new UsageError(
-      `${folder} holds other files; expected an empty folder or an earlier run's for --out`,
+      `${shown(folder)} holds ${stranger}, which no run wrote there; expected an empty folder or an earlier run's for --out`,
     );
+  }
+}
+
+/** The path itself, or the nearest folder above that is there. */
+function existing(path: string): string {
+  return existsSync(path) ? path : existing(dirname(path));
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, '/'));
+}
+
+/** Paths of the files that the run whose figures lie in `folder` wrote; none when there was no run. */
+function earlierRun(folder: string): ReadonlySet<string> {
+  try {
+    const report = runReportSchema.parse(JSON.parse(readFileSync(join(folder, RUN_FILE), 'utf8')));
+    return new Set([...OWN_FILES, ...report.domains.flatMap(({ files }) => files)]);
+  } catch {
+    return new Set();
   }
 }
 

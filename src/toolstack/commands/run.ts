@@ -7,12 +7,13 @@ import type { SystemDescription } from '../../contract/system.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import { liveView } from '../../observe/live.ts';
 import { liveSnapshot, type LiveSnapshot } from '../../observe/live-snapshot.ts';
+import { printable } from '../../observe/printable.ts';
 import { reportPage } from '../../observe/report-page/report-page.ts';
-import { summary } from '../../observe/summary.ts';
+import { summary, verdict } from '../../observe/summary.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
-import { RUN_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
+import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { runSystem, type RunResult } from '../run.ts';
 import { UsageError, parseDuration, parseWhole } from '../usage.ts';
@@ -28,8 +29,6 @@ interface Flags {
   readonly files: boolean;
 }
 
-const REPORT_FILE = 'report.html';
-const TRACE_FILE = 'trace.jsonl';
 const LIVE_MS = 100;
 
 export const runCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
@@ -49,7 +48,7 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
     .option('--input <file>', 'a picture of your own, for the domains that take its kind')
     .option('--out <folder>', 'where the results go (default: out/<system>)')
     .option('--no-files', 'write no files')
-    .option('--json', 'print the run as one JSON document (schema: docs/run-report.schema.json)')
+    .option('--json', 'print the run as one JSON document (its schema: covisor schema)')
     .option('--quiet', 'print nothing but errors and --json')
     .addHelpText(
       'after',
@@ -102,10 +101,33 @@ async function run(
       stream.write(summary(report, { width: stream.columns ?? 160, color: colorful(stream), written }));
     }
     if (interruption.signal.aborted) return EXIT.interrupted;
-    return report.ok ? EXIT.ok : EXIT.failed;
+    if (report.ok) return EXIT.ok;
+    if (flags.quiet) stderr.write(`${failures(report)}\n`);
+    if (flags.runtime === 'simulated') stderr.write(`replay: ${replayLine(folder, names, flags)}\n`);
+    return EXIT.failed;
   } finally {
     process.off('SIGINT', interrupt);
   }
+}
+
+/** A line that says what failed, and one for each domain that crashed. */
+function failures(report: RunReport): string {
+  const crashes = report.domains.flatMap(({ name, reason }) =>
+    reason === null ? [] : `${name}: ${printable(reason)}`,
+  );
+  return [verdict(report), ...crashes].map((line) => `covisor: ${line}`).join('\n');
+}
+
+/** The command that does the same again, for a shell. */
+function replayLine(folder: string, names: readonly string[], flags: Flags): string {
+  const options = (['runtime', 'seed', 'for', 'input'] as const).flatMap((name) => {
+    const value = flags[name];
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+  const words = ['covisor', 'run', folder, ...names, ...options];
+  return words
+    .map((word) => (/^[\w./=:,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
 }
 
 function checkNames(system: SystemDescription, names: readonly string[], kind: string | undefined): void {
@@ -147,12 +169,15 @@ function watch(hypervisor: Hypervisor, runtime: Runtime, stream: NodeJS.WriteStr
     stop();
     update();
     view.end();
+    stream.write('the domains are over, checking their results\n');
   };
 }
 
 /** Writes the domains' files, the figures, the trace and the page that shows them. Returns what a person may open. */
 function writeResults(out: string, report: RunReport, { files, trace }: RunResult): string[] {
-  const all = new Map<string, Uint8Array | string>(files.all);
+  // The figures first: they say which files are the run's, should writing the others fail.
+  const figures = `${JSON.stringify(report, null, 2)}\n`;
+  const all = new Map<string, Uint8Array | string>([[RUN_FILE, figures], ...files.all]);
   const endsAt = trace.endsAt();
   const pictures = [...files.all]
     .filter(([path]) => path.endsWith('.png'))
@@ -167,7 +192,6 @@ function writeResults(out: string, report: RunReport, { files, trace }: RunResul
       ...(endsAt === undefined ? {} : { traceEndsAt: endsAt }),
     }),
   );
-  all.set(RUN_FILE, `${JSON.stringify(report, null, 2)}\n`);
   all.set(TRACE_FILE, trace.tape());
   writeOutput(out, all);
   const folders = [...new Set([...files.all.keys()].map((path) => path.slice(0, path.indexOf('/') + 1)))];
