@@ -11,6 +11,8 @@ describe('nearest', () => {
     ['roundrobin', 'round-robin'],
     ['credti', 'credit'],
     ['priority', undefined],
+    ['cr___t', 'credit'],
+    ['c____t', undefined],
     ['xyz', undefined],
   ])('finds what %s was meant to be: %s', (wanted, meant) => {
     expect(nearest(wanted, names)).toBe(meant);

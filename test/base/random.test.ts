@@ -13,6 +13,12 @@ describe('seededRandom', () => {
     expect(draws(-1, 6)).toEqual([0, 16777215, -520093697, 14687996, 520085858, 1604578328]);
   });
 
+  test('makes shares and limited integers of the same draws, without ever reaching their end', () => {
+    const [random, same] = [seededRandom(1), seededRandom(1)];
+    expect(random.unit()).toBe((2 ** 32 - 2) / 2 ** 32);
+    expect(same.below(2 ** 31)).toBe(2 ** 31 - 1);
+  });
+
   test('gives the same draws for the same seed, others for others', () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer(), (one, other) => {

@@ -56,7 +56,7 @@ type Deed =
   | { kind: 'dma'; write: boolean; which: number; offset: number; size: number; byte: number };
 
 const sizes = fc.oneof(
-  { weight: 6, arbitrary: fc.integer({ min: 0, max: 5 * PAGE_BYTES }) },
+  { weight: 12, arbitrary: fc.integer({ min: 0, max: 5 * PAGE_BYTES }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: RAM_BYTES }) },
 );
 const deeds: fc.Arbitrary<Deed> = fc.oneof(
@@ -234,6 +234,9 @@ describe('an address space behind an IOMMU', () => {
     expect(other.map(0, PAGE_BYTES, RIGHT.read)).toBe(iova);
     expect(iommu.read(iova, local)).toBeUndefined();
     expect(local[0]).toBe(0);
+    iommu.enter(one.memory, ram);
+    expect(iommu.read(iova, local)).toBeUndefined();
+    expect(local[0]).toBe(1);
   });
 
   test('counts what its cache spared and what it did not', () => {
@@ -305,11 +308,17 @@ describe('an address space behind an IOMMU', () => {
 
 describe('a page table full of rubbish', () => {
   const RAM = 16;
+  const entryOf = (frames: number, flagged: number): fc.Arbitrary<number> =>
+    fc
+      .tuple(fc.nat({ max: frames }), fc.nat({ max: 15 }))
+      .map(([frame, flags]) => (frame << 12) | flags | flagged);
+  /** What looks like a table, mostly one that is there, or like a block. */
+  const root = fc.oneof({ weight: 6, arbitrary: entryOf(2, 1) }, { weight: 1, arbitrary: fc.integer() });
   const entry = fc.oneof(
-    fc.integer(),
-    // What looks like a table, a page or a block, with frames in and out of range.
-    fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 15 })).map(([frame, flags]) => (frame << 12) | flags),
-    fc.nat({ max: 15 }).map((flags) => -4096 | flags),
+    { weight: 1, arbitrary: fc.integer() },
+    // What looks like a page, with frames in and out of range.
+    { weight: 6, arbitrary: entryOf(20, 0) },
+    { weight: 1, arbitrary: fc.nat({ max: 15 }).map((flags) => -4096 | flags) },
   );
 
   test('never leads out of the memory, and every byte goes where its entry says', () => {
@@ -317,14 +326,15 @@ describe('a page table full of rubbish', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: words - 1 }), entry), { maxLength: 40 }),
-        fc.array(entry, { minLength: 4, maxLength: 4 }),
+        fc.array(root, { minLength: 4, maxLength: 4 }),
+        fc.array(entry, { minLength: 7, maxLength: 7 }),
         fc.array(
-          fc.tuple(fc.nat({ max: 4 * 512 }), fc.nat({ max: 4095 }), fc.nat({ max: 20_000 }), fc.boolean()),
+          fc.tuple(fc.nat({ max: 4 * 512 }), fc.nat({ max: 4095 }), fc.nat({ max: 9000 }), fc.boolean()),
         ),
-        (scattered, roots, transfers) => {
+        (scattered, roots, entries, transfers) => {
           const table = new Int32Array(new SharedArrayBuffer(words * 4));
           for (const [at, value] of scattered) table[at] = value;
-          for (let page = 0; page < 1024; page++) table[TABLES + page] ||= roots[page % 4]!;
+          for (let page = 0; page < 1024; page++) table[TABLES + page] ||= entries[page % 7]!;
           table.set(roots, ROOT);
           const ram = new SharedArrayBuffer(RAM * PAGE_BYTES);
           const bytes = new Uint8Array(ram);

@@ -12,18 +12,21 @@ import {
 const HEAD = 0;
 const TAIL = 32;
 
+/** An index word: the index above the bit that asks for the bell. */
+const word = (index: number): number => index << 1;
+
 /** A ring whose indices stand at `start`, any 32-bit integer. */
 function ringAt(capacity: number, start: number): SharedArrayBuffer {
   const memory = ringMemory(capacity);
   const words = new Int32Array(memory);
-  words[HEAD] = words[TAIL] = start;
+  words[HEAD] = words[TAIL] = word(start);
   return memory;
 }
 
 /** Sixteen words that no other value gives. */
 const descriptor = (value: number): number[] =>
-  Array.from({ length: DESCRIPTOR_WORDS }, (_, word) =>
-    Math.imul(value * DESCRIPTOR_WORDS + word, 0x9e3779b1),
+  Array.from({ length: DESCRIPTOR_WORDS }, (_, place) =>
+    Math.imul(value * DESCRIPTOR_WORDS + place, 0x9e3779b1),
   );
 
 const capacities = fc.constantFrom(1, 2, 4, 8, 16);
@@ -31,6 +34,7 @@ const capacities = fc.constantFrom(1, 2, 4, 8, 16);
 const starts = fc.oneof(
   fc.integer(),
   fc.integer({ min: -20, max: 0 }),
+  fc.integer({ min: 2 ** 30 - 20, max: 2 ** 30 - 1 }),
   fc.integer({ min: 2 ** 31 - 20, max: 2 ** 31 - 1 }),
 );
 
@@ -119,7 +123,7 @@ describe('a ring', () => {
   });
 
   test('turns its indices over without losing or doubling a descriptor', () => {
-    for (const start of [2 ** 31 - 5, -5]) {
+    for (const start of [2 ** 30 - 5, 2 ** 31 - 5, -5]) {
       const memory = ringAt(4, start);
       const producer = new RingProducer(memory);
       const consumer = new RingConsumer(memory);
@@ -179,14 +183,17 @@ describe('a ring', () => {
 });
 
 describe('a hostile peer', () => {
-  const index = fc.oneof(fc.integer(), fc.integer({ min: -20, max: 20 }));
+  const index = fc.oneof(
+    fc.integer({ min: -(2 ** 30), max: 2 ** 30 - 1 }),
+    fc.integer({ min: -20, max: 20 }),
+  );
 
   test('cannot be seen in more or less than the ring holds', () => {
     fc.assert(
       fc.property(capacities, starts, index, (capacity, start, head) => {
         const memory = ringAt(capacity, start);
         const consumer = new RingConsumer(memory);
-        new Int32Array(memory)[HEAD] = (start + head) | 0;
+        new Int32Array(memory)[HEAD] = word(start + head);
         const possible = head >= 0 && head <= capacity;
         expect(consumer.available()).toBe(possible ? head : CORRUPT);
         expect(new RingConsumer(memory).available()).toBe(possible ? head : CORRUPT);
@@ -198,7 +205,7 @@ describe('a hostile peer', () => {
     fc.assert(
       fc.property(capacities, starts, index, (capacity, start, used) => {
         const memory = ringAt(capacity, start);
-        new Int32Array(memory)[TAIL] = (start - used) | 0;
+        new Int32Array(memory)[TAIL] = word(start - used);
         const at = new RingProducer(memory).claim();
         if (used < 0 || used > capacity) expect(at).toBe(CORRUPT);
         else if (used === capacity) expect(at).toBe(FULL);
@@ -258,9 +265,9 @@ describe('a hostile peer', () => {
     const memory = ringAt(4, 0);
     const words = new Int32Array(memory);
     const consumer = new RingConsumer(memory);
-    words[HEAD] = 5;
+    words[HEAD] = word(5);
     expect(consumer.available()).toBe(CORRUPT);
-    words[HEAD] = 4;
+    words[HEAD] = word(4);
     expect(consumer.available()).toBe(4);
   });
 });
