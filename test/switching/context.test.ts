@@ -2,14 +2,23 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { platforms } from '../../src/platforms/index.ts';
 import { IMAGE_STATE, digestWords } from '../../src/memory/context-image.ts';
+import { BLOCK_BYTES } from '../../src/memory/page-table.ts';
 import { PLATFORMS } from '../rig.ts';
 import { Machine, firmware, remains, type Subject, type Work } from './machine.ts';
 
 const PATTERN = firmware('pattern');
-const idle: Work = { firmware: PATTERN, ramBytes: 4096, commands: () => [] };
+/** It has a page of guest memory, at the first I/O address that there is, and nothing to do. */
+const idle: Work = {
+  firmware: PATTERN,
+  ramBytes: 1 << 16,
+  commands(place) {
+    expect(place(Uint8Array.of(1, 2, 3, 4))).toBe(BLOCK_BYTES);
+    return [];
+  },
+};
 const filled: Work = {
   firmware: PATTERN,
-  ramBytes: 4096,
+  ramBytes: 1 << 16,
   commands: () => [
     { op: 7, args: [0] },
     { op: 1, args: [7] },
@@ -80,12 +89,17 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
     subject.image.setFirmware(digestWords(PATTERN.digest));
     subject.image.state = IMAGE_STATE.saved;
     machine.switchTo(subject);
+    const { iommu } = machine.core;
+    const bytes = new Uint8Array(4);
+    expect(iommu.read(BLOCK_BYTES, bytes)).toBeUndefined();
+    expect([...bytes]).toEqual([1, 2, 3, 4]);
     machine.switchTo(undefined);
     const resets = new Int32Array(machine.core.window.length);
     for (const { offset, reset } of platform.registers) resets[offset >> 2] = reset;
     expect([...machine.core.window]).toEqual([...resets]);
     expect(machine.core.loaded).toBeUndefined();
-    expect(machine.core.iommu.read(1 << 21, new Uint8Array(4))).toEqual({ access: 'read', iova: 1 << 21 });
+    for (const access of ['read', 'write'] as const)
+      expect(iommu[access](BLOCK_BYTES, bytes)).toEqual({ access, iova: BLOCK_BYTES });
   });
 
   it('is refused when its image is torn or belongs to another firmware', () => {

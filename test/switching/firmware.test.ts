@@ -31,7 +31,7 @@ const CASES = SUBJECTS.flatMap((subjects) =>
 
 describe.each(CASES)('$name on the $on', ({ work, other, platform, denies }) => {
   /** Who denies takes steps of its own until it leaves, and the GPU counts them: they are no part of the result. */
-  function result(subject: Subject) {
+  function result(subject: Subject): ReturnType<typeof remains> {
     const whole = remains(subject, platform);
     return denies ? { ...whole, registers: { ...whole.registers, TILES: undefined } } : whole;
   }
@@ -51,6 +51,8 @@ describe.each(CASES)('$name on the $on', ({ work, other, platform, denies }) => 
     expect(expected.completions.map(([, status]) => status)).toEqual(
       expected.completions.map(() => COMPLETED.ok),
     );
+    expect(expected.registers['FENCE']).toBe(expected.completions.length - 1);
+    expect(expected.strayBytes).toBe(0);
     expect(steps).toBeGreaterThan(8);
     const machine = new Machine(platform);
     const between = machine.attach(other);

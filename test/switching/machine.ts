@@ -20,7 +20,7 @@ import {
 } from '../../src/memory/channel.ts';
 import { ContextImage, imageBytes, type FrontEndState } from '../../src/memory/context-image.ts';
 import { Doorbell } from '../../src/memory/doorbell.ts';
-import { GuestRam } from '../../src/memory/guest-ram.ts';
+import { GuestRam, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
 import { AddressSpace, RIGHT } from '../../src/memory/page-table.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../../src/memory/ring.ts';
 
@@ -47,6 +47,8 @@ export class Subject {
   readonly local: Uint8Array;
   readonly ram: GuestRam;
   readonly commands: readonly Command[];
+  /** Its buffers in guest memory. */
+  readonly placed: Uint8Array[] = [];
   /** Whole completion descriptors, as they came. */
   readonly completions: number[][] = [];
   readonly interrupts: number[] = [];
@@ -71,11 +73,15 @@ export class Subject {
       pageTable: space.memory,
       queue,
     };
+    // Contexts use the same I/O addresses for other pages: a translation of one is wrong for the next.
+    this.ram.allocate((1 + (slot % 7)) * PAGE_BYTES);
     this.#taken = new RingConsumer(queue.completions);
     this.commands = work.commands((data) => {
       const size = typeof data === 'number' ? data : data.length;
       const address = present(this.ram.allocate(size), 'the test has memory for its data');
-      if (typeof data !== 'number') this.ram.view(address, size).set(data);
+      const view = this.ram.view(address, size);
+      if (typeof data !== 'number') view.set(data);
+      this.placed.push(view);
       return present(space.map(address, size, RIGHT.read | RIGHT.write), 'and addresses for it');
     });
     const ring = new RingProducer(queue.commands);
@@ -204,17 +210,20 @@ export class Machine {
 
 /** Everything that a context is once it has left: what must not depend on how often it was switched. */
 export function remains(subject: Subject, platform: Platform) {
-  const { image, local, ram, completions, interrupts } = subject;
+  const { image, local, ram, placed, completions, interrupts } = subject;
   const frontEnd: FrontEndState = { active: false, sequence: 0, ended: undefined, fault: undefined };
   image.loadFrontEnd(frontEnd);
+  const elsewhere = new Uint8Array(ram.memory).slice();
+  for (const { byteOffset, byteLength } of placed) elsewhere.fill(0, byteOffset, byteOffset + byteLength);
   const registers = platform.registers.map(({ name, offset }) => [name, image.registers[offset >> 2]]);
   return {
     completions,
     interrupts,
-    registers: Object.fromEntries(registers) as Record<string, number>,
+    registers: Object.fromEntries(registers) as Record<string, number | undefined>,
     globals: hashOf(image.globals),
     local: hashOf(local),
-    ram: hashOf(new Uint8Array(ram.memory)),
+    buffers: placed.map(hashOf),
+    strayBytes: elsewhere.filter((byte) => byte !== 0).length,
     frontEnd,
   };
 }
