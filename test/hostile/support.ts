@@ -38,6 +38,21 @@ export function firmwareText({
     ${quiesce === '' ? '' : `(func (export "quiesce") (result i32) ${quiesce})`})`;
 }
 
+/** Instructions that take a while, about 8000 cycles. For a function with a local `$n`. */
+const PAUSE = `(local.set $n (i32.const 2000))
+  (loop $on (br_if $on (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))`;
+
+/** A step that takes a while and never finishes its command. */
+export const BUSY = `(local $n i32) ${PAUSE} (i32.const 0)`;
+
+/** A step that takes a while, and finishes when the guest has written SCRATCH0. */
+export const UNTIL_TOLD = `(local $n i32) ${PAUSE} (call $reg_get (i32.const 0x40))`;
+export const TELL = 0x40;
+
+/** A call that does something again and again and never returns. */
+export const forEver = (what: string): string =>
+  `(local $n i32) (loop $for_ever ${what} ${PAUSE} (br $for_ever)) (i32.const 1)`;
+
 /** Firmware of the test's own, by name, for a rig. */
 export function ownFirmware(
   texts: Readonly<Record<string, string>>,
@@ -46,8 +61,9 @@ export function ownFirmware(
   return (name, metered) => {
     const text = texts[name];
     if (text === undefined) return undefined;
-    const image = prepared.get(name) ?? prepareFirmware(name, compileWat(text), { metered });
-    prepared.set(name, image);
+    const key = `${name} ${metered}`;
+    const image = prepared.get(key) ?? prepareFirmware(name, compileWat(text), { metered });
+    prepared.set(key, image);
     return image;
   };
 }

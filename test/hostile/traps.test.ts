@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Completion } from '../../src/contract/guest.ts';
 import { RUNTIMES, withRig } from '../rig.ts';
 import {
+  BUSY,
   blamed,
   firmwareText,
   once,
@@ -148,7 +149,7 @@ describe.each(RUNTIMES)('firmware that traps, %s', (kind) => {
 
   it('traps a quiesce that traps, not the one that should have come', async () => {
     const firmware = ownFirmware({
-      grudge: firmwareText({ step: '(i32.const 0)', quiesce: '(unreachable)' }),
+      grudge: firmwareText({ step: BUSY, quiesce: '(unreachable)' }),
     });
     await withRig(kind, { firmware }, async (rig) => {
       await rig.domain('grudge', { gpu0: 'grudge' }, once(1));
