@@ -6,6 +6,7 @@ import {
   FULL,
   RingConsumer,
   RingProducer,
+  copyDescriptor,
   ringMemory,
 } from '../../src/memory/ring.ts';
 
@@ -169,6 +170,56 @@ describe('a ring', () => {
     expect(late.words[late.peek()]).toBe(1);
     expect([second.claim(), second.claim()].every((at) => at >= 0)).toBe(true);
     expect(second.claim()).toBe(FULL);
+  });
+
+  test('is taken from and given back by the batch, in order', () => {
+    const memory = ringAt(8, 2 ** 30 - 3);
+    const producer = new RingProducer(memory);
+    const consumer = new RingConsumer(memory);
+    for (let value = 0; value < 8; value++) producer.words[producer.claim()] = value;
+    expect(producer.room()).toBe(0);
+    producer.publish();
+    const taken = Array.from(
+      { length: consumer.available() },
+      (_, ahead) => consumer.words[consumer.peek(ahead)],
+    );
+    expect(taken).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    consumer.release(5);
+    expect(producer.room()).toBe(5);
+    expect(consumer.words[consumer.peek()]).toBe(5);
+  });
+
+  test('copies every bit of a descriptor, those that no number has included', () => {
+    const memory = ringMemory(2);
+    const producer = new RingProducer(memory);
+    const from = producer.claim();
+    const to = producer.claim();
+    const bits = Array.from({ length: DESCRIPTOR_WORDS }, (_, place) =>
+      place % 2 === 0 ? place : 0x7ff00000 + place,
+    );
+    producer.words.set(bits, from);
+    copyDescriptor(producer.wide, to / 2, producer.wide, from / 2);
+    expect(Array.from(producer.words.subarray(to, to + DESCRIPTOR_WORDS))).toEqual(bits);
+  });
+
+  test('says to ring exactly when the other side asked, and once for each time that it asked', () => {
+    const memory = ringAt(4, 2 ** 30 - 1);
+    const producer = new RingProducer(memory);
+    const consumer = new RingConsumer(memory);
+    const send = (): boolean => {
+      producer.claim();
+      return producer.publish();
+    };
+    expect(send()).toBe(false);
+    expect(consumer.ask()).toBe(false);
+    expect(consumer.available()).toBe(1);
+    consumer.release();
+    expect(consumer.ask()).toBe(true);
+    expect(consumer.ask()).toBe(true);
+    expect(consumer.available()).toBe(0);
+    expect(producer.publish()).toBe(false);
+    expect([send(), send()]).toEqual([true, false]);
+    expect(consumer.available()).toBe(2);
   });
 
   test.each([0, -1, 3, 12, 2 ** 20 + 1])('of %i descriptors is refused', (capacity) => {

@@ -50,17 +50,17 @@ function produce({ ring, bells, count, seed }: RingData): Taken {
   const pause = pauses(seed);
   const random = seededRandom(seed + 10);
   let slept = 0;
-  let claimed = -1;
   const show = (): void => {
     producer.publish();
     theirs.ring();
   };
   for (let index = 0; index < count; index++) {
-    claimed = producer.claim();
-    if (claimed < 0) {
+    if (producer.room() === 0) {
       show();
-      slept += until(() => (claimed = producer.claim()) >= 0, mine);
+      // Asked twice when it is rung in between: a claim may not be.
+      slept += until(() => producer.room() > 0, mine);
     }
+    const claimed = producer.claim();
     for (let word = 0; word < DESCRIPTOR_WORDS; word++)
       producer.words[claimed + word] = expected(index, word);
     if (random.below(4) === 0) show();
