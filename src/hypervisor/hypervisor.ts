@@ -86,7 +86,7 @@ export class Hypervisor {
       program,
       files,
       timeline: runtime.timeline,
-      random: runtime.random,
+      random: runtime.random.of(description.name),
       trace,
     });
     this.#domains.set(description.name, domain);

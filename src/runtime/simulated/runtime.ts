@@ -269,9 +269,11 @@ const later = (when: Instant, point: string, oracle: Oracle | undefined): Instan
 /** Chance that is chosen: what a guest draws is on the tape, too. */
 function chosenRandom(oracle: Oracle): Random {
   const bits = (): number => oracle.choose('random', 2 ** 32) | 0;
-  return {
+  const random: Random = {
     bits,
     below: (limit) => oracle.choose('random', limit),
     unit: () => (bits() >>> 0) / 2 ** 32,
+    of: () => random,
   };
+  return random;
 }
