@@ -1,0 +1,87 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { runReportJsonSchema } from '../../src/observe/json-schema.ts';
+import { Systems, covisor } from './systems.ts';
+
+const systems = new Systems();
+afterAll(() => systems.remove());
+
+const COMMANDS = ['run', 'check', 'list-platforms', 'list-schedulers', 'list-firmware', 'schema'];
+
+describe('help', () => {
+  test('stands on stdout, names every command and the exit codes', async () => {
+    const { code, stdout, stderr } = await covisor(['--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+    expect(stdout).toContain('Exit codes: 0 ok');
+  });
+
+  test.each(COMMANDS)('is there for %s', async (command) => {
+    const { code, stdout, stderr } = await covisor([command, '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(new RegExp(`^Usage: covisor ${command}\\b`));
+  });
+
+  test('of run names every option', async () => {
+    const { stdout } = await covisor(['run', '--help']);
+    for (const option of ['runtime', 'seed', 'for', 'input', 'out', 'no-files', 'json', 'quiet'])
+      expect(stdout).toMatch(new RegExp(`^ +--${option}\\b`, 'm'));
+  });
+});
+
+describe('the lists', () => {
+  test.each([
+    ['list-platforms', 'covisor,tile-gpu'],
+    ['list-platforms', 'covisor,media-dsp'],
+    ['list-schedulers', 'round-robin'],
+    ['list-firmware', 'render'],
+  ])('%s tells of %s, for people and as JSON', async (command, name) => {
+    const plain = await covisor([command]);
+    expect([plain.code, plain.stderr]).toEqual([0, '']);
+    expect(plain.stdout).toMatch(new RegExp(`^${name} +\\S`, 'm'));
+    const { code, stdout } = await covisor([command, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toContainEqual({ name, summary: expect.stringMatching(/\S/) });
+  });
+
+  test('the schema is the one that the output is held to', async () => {
+    const { code, stdout } = await covisor(['schema']);
+    expect([code, JSON.parse(stdout)]).toEqual([0, runReportJsonSchema()]);
+  });
+
+  test('the version is the package’s', async () => {
+    expect(await covisor(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+});
+
+describe('check', () => {
+  test('says what it understood', async () => {
+    const { code, stdout, stderr } = await covisor(['check', systems.make()]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('gpu0: covisor,tile-gpu, round-robin, slices of 1.00 ms');
+    expect(stdout).toContain('left: 4 MiB, gpu0 with noop');
+    expect(stdout).toMatch(/\nok\n$/);
+  });
+
+  test('gives the same as JSON', async () => {
+    const { code, stdout } = await covisor(['check', systems.make(), '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'tiny',
+      coprocs: [{ id: 'gpu0' }],
+      domains: [{ name: 'left' }, { name: 'right' }],
+    });
+  });
+
+  test('mentions what it left aside on stderr, and goes on', async () => {
+    const folder = systems.make({
+      'domains/right.cfg':
+        'name = "right"\nmemory = 4\nvcpus = 2\nkernel = "guests/right.js"\ncoproc = [ "gpu0, firmware=noop" ]\n',
+    });
+    const { code, stderr } = await covisor(['check', folder]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/right\.cfg:3:1: vcpus is ignored: it means nothing here\n$/);
+  });
+});
