@@ -1,0 +1,108 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { RUNTIMES } from '../rig.ts';
+import { SQUARES, Systems, domainFile, guest } from './systems.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const compiled = join(root, 'dist', 'src', 'toolstack', 'main.js');
+const source = [
+  join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs'),
+  join(root, 'src', 'toolstack', 'main.ts'),
+];
+
+const systems = new Systems();
+afterAll(() => systems.remove());
+
+/** Types that a compiler has to take away, and an import that only a TypeScript loader can resolve. */
+const TYPED = {
+  'domains/left.cfg': domainFile('left').replace('left.js', 'left.ts'),
+  'guests/left.js': undefined,
+  'guests/answer.ts': 'export const answer: number = 42;\n',
+  'guests/left.ts': `import { answer } from './answer.ts';
+interface Domain { coproc(id: string): { submit(command: object): Promise<{ results: readonly number[] }> }; verify(what: string, check: () => object): void }
+export default {
+  async main(domain: Domain): Promise<void> {
+    const { results } = await domain.coproc('gpu0').submit({ op: 1, args: [answer] });
+    domain.verify('typed', () => ({ ok: results[0] === answer, detail: String(results[0]) }));
+  },
+};
+`,
+};
+
+/** Runs the command line as a process of its own; one that does not end by itself has left something behind. */
+function covisor(program: readonly string[], ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...args], {
+    cwd: systems.root,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return { status, stdout, stderr };
+}
+
+describe.each([
+  ['compiled', [compiled]],
+  ['from source', source],
+] as const)('a system in a folder elsewhere, %s', (how, program) => {
+  test('runs a guest in JavaScript and one in TypeScript', (context) => {
+    context.skip(!existsSync(program[0]), `${how}: not built, npm run build`);
+    const { status, stdout, stderr } = covisor(program, 'run', systems.make(TYPED), '--no-files');
+    expect(stderr).not.toContain('Error');
+    expect(stdout).toContain('ok   left: typed: 42');
+    expect(stdout).toContain('ok   right: squares: 0,1,4');
+    expect(status).toBe(0);
+  });
+});
+
+describe('a process', () => {
+  test.each(RUNTIMES)('ends by itself when a domain cannot be created on %s', (runtime) => {
+    const folder = systems.make({ 'firmware/noop.wasm': Uint8Array.of(1, 2, 3) });
+    const { status, stdout, stderr } = covisor(source, 'run', folder, '--runtime', runtime);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(existsSync(systems.path('out'))).toBe(false);
+  });
+
+  test.each(RUNTIMES)('outlives a failure that a guest let go, on %s', (runtime) => {
+    const careless = guest(`void Promise.reject(new Error('let go')); await domain.sleep(1e9);`);
+    const folder = systems.make({ 'guests/left.js': careless });
+    const { status, stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--runtime', runtime);
+    expect(stdout).toContain('FAIL left: crashed: Error: let go');
+    expect(stdout).toContain('ok   right: squares: 0,1,4');
+    expect(status, stderr).toBe(1);
+  });
+
+  test.each(RUNTIMES)(
+    'that is interrupted ends its domains, keeps what they made and answers 130, on %s',
+    async (runtime) => {
+      const endless = SQUARES.replace(
+        'domain.verify',
+        `process.stderr.write('at work\\n');\n    for (;;) await domain.sleep(1e6);\n    domain.verify`,
+      );
+      const out = systems.path(`interrupted-${runtime}`);
+      const folder = systems.make({ 'guests/left.js': endless });
+      const run = spawn(process.execPath, [...source, 'run', folder, '--runtime', runtime, '--out', out]);
+      let stdout = '';
+      run.stdout.on('data', (piece) => (stdout += String(piece)));
+      for await (const piece of run.stderr) {
+        if (String(piece).includes('at work')) run.kill('SIGINT');
+      }
+      const code = run.exitCode ?? ((await once(run, 'exit')) as [number])[0];
+      expect(code).toBe(130);
+      expect(stdout).toContain('not finished: left (destroyed)');
+      expect(existsSync(join(out, 'left', 'squares.txt'))).toBe(true);
+    },
+  );
+
+  test('stops without complaint when nobody reads on', async () => {
+    const run = spawn(process.execPath, [...source, 'schema']);
+    run.stdout.destroy();
+    let stderr = '';
+    run.stderr.on('data', (piece) => (stderr += String(piece)));
+    expect(await once(run, 'close')).toEqual([0, null]);
+    expect(stderr).toBe('');
+  });
+});

@@ -1,0 +1,207 @@
+import { existsSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { RUNTIMES } from '../rig.ts';
+import { SYSTEM, Systems, covisor, domainFile, guest, type Files } from './systems.ts';
+
+const systems = new Systems();
+afterAll(() => systems.remove());
+
+/** One mistake: what is changed in a system that is right, and the line that must come. */
+type Mistake = readonly [what: string, changes: Files, line: RegExp];
+
+const left = (from: string | RegExp, to: string): Files => {
+  const right = domainFile('left');
+  const wrong = right.replace(from, to);
+  if (wrong === right) throw new Error(`${String(from)} is not in the domain file`);
+  return { 'domains/left.cfg': wrong };
+};
+const board = (from: string | RegExp, to: string): Files => {
+  const wrong = SYSTEM.replace(from, to);
+  if (wrong === SYSTEM) throw new Error(`${String(from)} is not in the system file`);
+  return { 'system.dts': wrong };
+};
+
+const MISTAKES: readonly Mistake[] = [
+  ['no system.dts', { 'system.dts': undefined }, /system\.dts:1:1: .*; expected/],
+  [
+    'no domain',
+    { 'domains/left.cfg': undefined, 'domains/right.cfg': undefined },
+    /domains:1:1: there is no domain in this system; expected domains\/\*\.cfg/,
+  ],
+  ['a missing semicolon', board('model = "tiny";', 'model = "tiny"'), /system\.dts:4:\d+: .*; expected/],
+  [
+    'an unclosed string',
+    left('"guests/left.js"', '"guests/left.js'),
+    /domains\/left\.cfg:3:\d+: .*; expected/,
+  ],
+  [
+    'an unknown scheduler',
+    board('"round-robin"', '"round-robbin"'),
+    /system\.dts:9:\d+: unknown scheduler "round-robbin"; expected one of .*; did you mean round-robin\?/,
+  ],
+  [
+    'an unknown platform',
+    board('covisor,tile-gpu', 'covisor,tile-gpv'),
+    /system\.dts:13:\d+: no platform is known for "covisor,tile-gpv"; expected one of .*; did you mean covisor,tile-gpu\?/,
+  ],
+  [
+    'a reference to nothing',
+    board('<&gpu>', '<&gpv>'),
+    /system\.dts:9:\d+: .*gpv.*; expected .*; did you mean gpu\?/,
+  ],
+  [
+    'a register window that overlaps another',
+    board(
+      'gpu: gpu',
+      'dma: dma@10000800 { compatible = "covisor,media-dsp"; reg = <0x10000800 0x1000>; xen,coproc; };\n\tgpu: gpu',
+    ),
+    /system\.dts:\d+:\d+: .*overlap.*; expected/,
+  ],
+  ['a time slice of nothing', board('<1000>', '<0>'), /system\.dts:9:\d+: .*timeslice-us.*; expected/],
+  [
+    'half a page of local memory',
+    board('<0x10000>', '<0x8000>'),
+    /system\.dts:15:\d+: .*local-memory.*; expected/,
+  ],
+  [
+    'an unknown firmware',
+    left('noop', 'noob'),
+    /left\.cfg:4:\d+: unknown firmware "noob"; expected one of .*; did you mean noop\?/,
+  ],
+  [
+    'an unknown coprocessor',
+    left('gpu0,', 'gpu1,'),
+    /left\.cfg:4:\d+: unknown coprocessor "gpu1"; expected one of gpu0; did you mean gpu0\?/,
+  ],
+  [
+    'two domains of one name',
+    left('name = "left"', 'name = "right"'),
+    /right\.cfg:1:\d+: domain name right is taken; expected another than at .*left\.cfg:1:\d+/,
+  ],
+  [
+    'impossible memory',
+    left('memory = 4', 'memory = 0'),
+    /left\.cfg:2:\d+: memory = 0 is impossible; expected 1 to 4095 MiB/,
+  ],
+  [
+    'an unknown setting',
+    left(/$/, 'extar = "n=1"\n'),
+    /left\.cfg:5:1: unknown setting extar; expected one of .*; did you mean extra\?/,
+  ],
+  [
+    'a guest that is not there',
+    { 'guests/left.js': undefined },
+    /left\.cfg:3:\d+: kernel "guests\/left\.js" does not exist; expected/,
+  ],
+  [
+    'a guest without main',
+    { 'guests/left.js': 'export default {};\n' },
+    /left\.cfg:1:\d+: the guest program .* is not one; expected a default export with a function main\(domain\)/,
+  ],
+  [
+    'a guest without default export',
+    { 'guests/left.js': 'export const main = 1;\n' },
+    /left\.cfg:1:\d+: the guest program .* is not one; expected a default export/,
+  ],
+  [
+    'a guest that throws at import',
+    { 'guests/left.js': `throw new Error('early\\nand late');\n` },
+    /left\.cfg:1:\d+: the guest program .* cannot be loaded: early; expected a module that loads/,
+  ],
+  [
+    'a guest with a syntax error',
+    { 'guests/left.js': 'export default {\n' },
+    /left\.cfg:1:\d+: the guest program .* cannot be loaded: .*; expected a module that loads/,
+  ],
+];
+
+/** Two commands, and nothing of them stays. */
+async function refused(args: readonly string[], line: RegExp): Promise<void> {
+  const out = systems.path('never');
+  const { code, stdout, stderr } = await covisor([...args, ...(args[0] === 'run' ? ['--out', out] : [])]);
+  expect([code, stdout], stderr).toEqual([2, '']);
+  expect(stderr).toMatch(line);
+  expect(stderr.trimEnd().split('\n'), 'one line, no stack').toHaveLength(1);
+  expect(existsSync(out)).toBe(false);
+}
+
+describe.each(MISTAKES)('%s', (_what, changes, line) => {
+  test.each(['check', 'run'])('is refused by %s with one line that says where', async (command) => {
+    await refused([command, systems.make(changes)], line);
+  });
+});
+
+describe('what only starting can tell', () => {
+  const rubbish = { 'firmware/noop.wasm': Uint8Array.of(1, 2, 3) };
+  const large = left('noop', 'render');
+  test.each(RUNTIMES)('%s: firmware that is none', async (runtime) => {
+    await refused(
+      ['run', systems.make(rubbish), '--runtime', runtime],
+      /left\.cfg:1:\d+: .*noop.*; the domain was not created, nor was anything started/,
+    );
+  });
+
+  test.each(RUNTIMES)('%s: firmware that needs more local memory than there is', async (runtime) => {
+    await refused(
+      ['run', systems.make(large), '--runtime', runtime],
+      /left\.cfg:1:\d+: .*render.*; the domain was not created, nor was anything started/,
+    );
+  });
+
+  test.each(RUNTIMES)('%s: a parameter that the scheduler does not know', async (runtime) => {
+    const wrong = left('firmware=noop', 'firmware=noop, wieght=3');
+    await refused(
+      ['run', systems.make(wrong), '--runtime', runtime],
+      /left\.cfg:1:\d+: .*wieght.*; the domain was not created/,
+    );
+  });
+});
+
+describe('a command line that is wrong', () => {
+  const usage: readonly (readonly [args: readonly string[], line: RegExp])[] = [
+    [['rum'], /unknown command 'rum'/],
+    [['run'], /missing required argument 'system'/],
+    [['check', 'SYSTEM', 'left'], /too many arguments/],
+    [['run', 'nowhere'], /nowhere:1:1: this folder does not exist; expected a folder with system\.dts/],
+    [['run', 'SYSTEM', '--sed', '1'], /unknown option '--sed'/],
+    [['run', 'SYSTEM', '--seed'], /argument missing/],
+    [['run', 'SYSTEM', '--seed', 'one'], /--seed one: expected a whole number from -2147483648/],
+    [['run', 'SYSTEM', '--seed', '1.5'], /--seed 1\.5: expected a whole number/],
+    [['run', 'SYSTEM', '--seed', '2147483648'], /--seed 2147483648: expected a whole number/],
+    [['run', 'SYSTEM', '--for', '3'], /--for 3: not a length of time; expected a positive number with ns/],
+    [['run', 'SYSTEM', '--for', '0s'], /--for 0s: not a length of time/],
+    [['run', 'SYSTEM', '--for=-1s'], /--for -1s: not a length of time/],
+    [['run', 'SYSTEM', '--runtime', 'thread'], /argument 'thread' is invalid.*threads, simulated/],
+    [['run', 'SYSTEM', 'lefd'], /no domain lefd in .*; expected one of left, right; did you mean left\?/],
+    [['run', 'SYSTEM', '--input', 'none.png'], /--input none\.png cannot be read; expected a picture/],
+  ];
+
+  test.each(usage)('%j', async (args, line) => {
+    const folder = systems.make();
+    const { code, stdout, stderr } = await covisor(args.map((word) => (word === 'SYSTEM' ? folder : word)));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(line);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  test('that is empty gets the help, on stderr', async () => {
+    const { code, stdout, stderr } = await covisor([]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^Usage: covisor/);
+  });
+});
+
+test('several mistakes are told together, a line each', async () => {
+  const folder = systems.make({ ...left('noop', 'noob'), 'guests/right.js': undefined });
+  const { code, stderr } = await covisor(['run', folder]);
+  expect(code).toBe(2);
+  expect(stderr.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(/left\.cfg:4:\d+: unknown firmware/),
+    expect.stringMatching(/right\.cfg:3:\d+: kernel .* does not exist/),
+  ]);
+});
+
+test('a guest is not run by check', async () => {
+  const folder = systems.make({ 'guests/left.js': guest(`throw new Error('ran');`) });
+  expect(await covisor(['check', folder])).toMatchObject({ code: 0, stderr: '' });
+});
