@@ -18,7 +18,7 @@ import type { ContextSpec, Timeline } from '../contract/port.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
-import type { GuestRam } from '../memory/guest-ram.ts';
+import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
 import { CommandQueue } from './queue.ts';
 import { SpreadRecorder } from './spread.ts';
@@ -129,6 +129,8 @@ export class Vcoproc implements GuestCoproc {
   }
 
   map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
+    if (!Number.isInteger(buffer.address) || buffer.address % PAGE_BYTES !== 0)
+      throw new GuestError(`a buffer at ${buffer.address}; map buffers as \`allocate\` gives them`);
     const iova = this.#space.map(buffer.address, buffer.size, RIGHTS[rights]);
     if (iova === undefined)
       throw new GuestError(`no I/O addresses left to map ${buffer.size} bytes; unmap what is not used`);
