@@ -99,6 +99,7 @@ export class CoprocessorCore implements CoreParts {
   hasWork(): boolean {
     if (this.#control.available() > 0 || this.#posted.available() > 0 || this.#request !== undefined)
       return true;
+    if (this.reporter.behind) return true;
     const context = this.loaded;
     if (context === undefined) return false;
     if (this.iommu.stale || this.#deliverable(context)) return true;
@@ -109,7 +110,8 @@ export class CoprocessorCore implements CoreParts {
   /** One step. Everything that can take long is cut into steps, so that the next turn comes soon. */
   turn(): Turn {
     const turn = this.#turn();
-    this.reporter.announce();
+    // To look for room takes time, or a simulated coprocessor would look for ever at one instant.
+    if (this.reporter.announce()) this.host.spend(this.cycles(FRONT_END_CYCLES));
     return turn;
   }
 
@@ -253,6 +255,7 @@ export class CoprocessorCore implements CoreParts {
     if (waiting === CORRUPT) {
       this.reporter.corrupt(context.slot, this.host.now());
       this.#lose();
+      if (this.#state !== 'idle') this.move('DRAINED');
       return TURN.again;
     }
     if (waiting === 0) {

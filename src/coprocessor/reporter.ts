@@ -11,6 +11,7 @@ export class Reporter {
   readonly #draft = new Int32Array(DESCRIPTOR_WORDS);
   readonly #backlog: Int32Array[] = [];
   #unheard = false;
+  #refused = false;
 
   constructor(ring: RingProducer, bell: Doorbell) {
     this.#ring = ring;
@@ -89,13 +90,24 @@ export class Reporter {
     return this.#offer(this.#draft);
   }
 
-  /** Shows what was said in a turn, and rings once for all of it: to wake the hypervisor is the dear part. */
-  announce(): void {
+  /** Something is kept back until there is room. */
+  get behind(): boolean {
+    return this.#backlog.length > 0;
+  }
+
+  /**
+   * Shows what was said in a turn, and rings once for all of it: to wake the hypervisor is the dear part.
+   * Says whether something found no room in this turn.
+   */
+  announce(): boolean {
     this.flush();
-    if (!this.#unheard) return;
+    const refused = this.#refused;
+    this.#refused = false;
+    if (!this.#unheard) return refused;
     this.#unheard = false;
     this.#ring.publish();
     this.#bell.ring();
+    return refused;
   }
 
   /** Sends what was kept back. */
@@ -118,7 +130,10 @@ export class Reporter {
 
   #offer(event: Int32Array): boolean {
     const at = this.#ring.claim();
-    if (at === FULL) return false;
+    if (at === FULL) {
+      this.#refused = true;
+      return false;
+    }
     // The hypervisor's index is the only thing it could break here, and it does not share this memory with guests.
     if (at >= 0) this.#ring.words.set(event, at);
     this.#unheard = true;
