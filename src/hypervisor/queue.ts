@@ -38,6 +38,8 @@ export class CommandQueue {
   #sequence = 0;
   /** In the rings, oldest first. */
   #posted: Outstanding[] = [];
+  /** Taken from the rings, the guest not told yet. */
+  readonly #completed: { readonly outstanding: Outstanding; readonly completion: Completion }[] = [];
   /** Not in the rings yet. */
   #waiting: Outstanding[] = [];
   /** Why every further command fails at once. */
@@ -58,7 +60,7 @@ export class CommandQueue {
   }
 
   get outstanding(): number {
-    return this.#posted.length + this.#waiting.length;
+    return this.#completed.length + this.#posted.length + this.#waiting.length;
   }
 
   /** Sequence number of the oldest command that the coprocessor has. */
@@ -97,8 +99,15 @@ export class CommandQueue {
     return posted > 0;
   }
 
-  /** Takes all completions that are there. */
+  /** Takes all completions that are there, and tells the guest. */
   drain(): void {
+    this.collect();
+    for (const { outstanding, completion } of this.#completed.splice(0))
+      this.#complete(outstanding, completion);
+  }
+
+  /** Takes all completions that are there and keeps them: the guest is to hear of them with their interrupts. */
+  collect(): void {
     while (this.#completions.available() > 0) {
       const at = this.#completions.peek();
       const words = this.#completions.words;
@@ -106,7 +115,7 @@ export class CommandQueue {
       assert(oldest !== undefined && oldest.sequence === words[at], 'commands complete in order');
       const completion = read(words, at);
       this.#completions.release();
-      this.#complete(oldest, completion);
+      this.#completed.push({ outstanding: oldest, completion });
     }
   }
 

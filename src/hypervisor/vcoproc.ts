@@ -294,7 +294,7 @@ export class Vcoproc implements GuestCoproc {
 
   /** How long its oldest command has had the coprocessor. */
   get commandTime(): Duration {
-    this.queue.drain();
+    this.queue.collect();
     const oldest = this.queue.oldest;
     if (oldest !== this.#oldest.sequence) this.#oldest = { sequence: oldest, since: this.time };
     return oldest === undefined ? NO_TIME : ((this.time - this.#oldest.since) as Duration);
