@@ -46,7 +46,7 @@ describe('seededRandom', () => {
 
   test('reaches every value below a small limit about as often', () => {
     const random = seededRandom(7);
-    const counts = new Array<number>(10).fill(0);
+    const counts = Array.from({ length: 10 }, () => 0);
     for (let draw = 0; draw < 10_000; draw++) counts[random.below(10)]!++;
     // Seven standard deviations of a fair draw: 30 each.
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(210);

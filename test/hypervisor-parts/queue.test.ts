@@ -68,6 +68,8 @@ function setUp(capacity: number) {
   return { queue, submitted, completed, latencies };
 }
 
+const zeros = (length: number): number[] => Array.from({ length }, () => 0);
+
 /** Operation codes of completed commands, as the fake coprocessor echoes them. */
 const ops = (completions: readonly Completion[]): (number | undefined)[] =>
   completions.map(({ results }) => results[0]);
@@ -283,7 +285,7 @@ describe('a wrong command', () => {
     ['an operation of 17 bits', { op: 65_536 }, /^operation code 65536;/],
     ['half an operation', { op: 1.5 }, /^operation code 1.5;/],
     ['no number', { op: NaN }, /^operation code NaN;/],
-    ['15 arguments', { op: 1, args: new Array<number>(15).fill(0) }, /^15 arguments; .* at most 14$/],
+    ['15 arguments', { op: 1, args: zeros(15) }, /^15 arguments; .* at most 14$/],
     [
       'an argument of 33 bits',
       { op: 1, args: [0, 2 ** 32] },
@@ -303,7 +305,7 @@ describe('a wrong command', () => {
 
   test('is none at the limits', () => {
     const { queue } = setUp(4);
-    const args = new Array<number>(14).fill(2 ** 32 - 1);
+    const args = zeros(14).fill(2 ** 32 - 1);
     void queue.submit({ op: 0 });
     void queue.submit({ op: 65_535, args });
     void queue.submit({ op: 1, args: [-(2 ** 31)] });
@@ -321,6 +323,6 @@ describe('a wrong command', () => {
     queue.drain();
     expect(() => queue.post()).not.toThrow();
     coprocessor.fetch();
-    expect(coprocessor.fetched[0]).toMatchObject({ op: 2, args: [5, ...new Array<number>(13).fill(0)] });
+    expect(coprocessor.fetched[0]).toMatchObject({ op: 2, args: [5, ...zeros(13)] });
   });
 });

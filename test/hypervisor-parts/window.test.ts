@@ -125,12 +125,17 @@ const offsets = registers
   .map(({ offset }) => offset);
 const offset = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...offsets) },
+  // One that is written again and again, in every state.
+  { weight: 6, arbitrary: fc.constant(LATCHED.offset) },
   { weight: 1, arbitrary: fc.constantFrom(...NOWHERE) },
 );
 const deeds: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('read' as const), offset }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('write' as const), offset, value }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('move' as const, 'return' as const) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constantFrom('move' as const, 'move' as const, 'return' as const) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('take' as const), count: fc.nat({ max: 5 }) }) },
 );
 
@@ -141,7 +146,7 @@ describe('a register window', () => {
         const scene = new Scene();
         const { window, device } = scene;
         const oracle = new Oracle();
-        let state: State = 'at rest';
+        let state = 'at rest' as State;
         const find = (at: number): Register | undefined =>
           registers.find((register) => register.offset === at);
         const act = (deed: Deed): void => {
@@ -212,6 +217,19 @@ describe('a register window', () => {
     for (let write = 0; write < 5; write++) scene.window.write(TRIGGER.offset, write);
     scene.window.write(LATCHED.offset, 77);
     expect(scene.window.read(LATCHED.offset)).toBe(77);
+  });
+
+  test('lets the newest write win, wherever the older ones were kept', () => {
+    const scene = new Scene();
+    scene.arrive();
+    scene.window.unmap();
+    scene.window.write(LATCHED.offset, 1);
+    scene.leave();
+    expect(scene.window.read(LATCHED.offset)).toBe(1);
+    scene.window.write(LATCHED.offset, 2);
+    expect(scene.window.read(LATCHED.offset)).toBe(2);
+    scene.arrive();
+    expect(scene.window.read(LATCHED.offset)).toBe(2);
   });
 
   test('shows what the device changed: as it is, as it was when it left, as it was saved', () => {
@@ -303,7 +321,9 @@ describe('a register window', () => {
       scene.window.flush();
     }
     scene.device.take();
-    expect(scene.device.taken.map(({ value: taken }) => taken)).toEqual([...Array(4096).keys()]);
+    expect(scene.device.taken.map(({ value: taken }) => taken)).toEqual(
+      Array.from({ length: 4096 }, (_, at) => at),
+    );
     scene.window.write(TRIGGER.offset, -1);
     scene.device.take();
     expect(scene.device.taken.at(-1)).toEqual({ offset: TRIGGER.offset, value: -1 });

@@ -7,6 +7,8 @@ import {
   ContextImage,
   IMAGE_STATE,
   LINES,
+  contextBytes,
+  digestWords,
   imageBytes,
   type FrontEndState,
 } from '../../src/memory/context-image.ts';
@@ -58,25 +60,33 @@ const frontEnds: fc.Arbitrary<FrontEndState> = fc.record({
   ),
 });
 
+/** The front end that an image gives back, into one that was doing something else. */
+function loaded(image: ContextImage): FrontEndState {
+  const into: FrontEndState = { active: true, sequence: 99, ended: 98, fault: { access: 'read', iova: 97 } };
+  image.loadFrontEnd(into);
+  return into;
+}
+
 describe('a context image', () => {
   test('has room for each part, aligned, and no byte twice, for any firmware', () => {
     fc.assert(
       fc.property(...sizes, (globals, pages) => {
         const its = firmware(globals, pages);
         const image = new ContextImage(new SharedArrayBuffer(imageBytes(its)), its);
-        const { words, registers, globals: values, local } = image;
+        const { words, registers, globals: values, pending } = image;
         expect(words.byteOffset).toBe(0);
         expect(registers.length).toBe(WINDOW_WORDS);
         expect(values.byteLength).toBe(globals * 8);
-        expect(local.length).toBe(pages * PAGE);
-        const parts = [words, registers, values, local].map(({ byteOffset, byteLength }) => ({
+        expect(pending.length).toBe(LINES);
+        expect(pending.byteOffset + pending.byteLength).toBeLessThanOrEqual(words.byteLength);
+        const parts = [words, registers, values].map(({ byteOffset, byteLength }) => ({
           from: byteOffset,
           to: byteOffset + byteLength,
         }));
         parts.forEach(({ from }, at) => expect(from).toBeGreaterThanOrEqual(parts[at - 1]?.to ?? 0));
         expect(parts.at(-1)!.to).toBe(imageBytes(its));
         expect(values.byteOffset % 8).toBe(0);
-        expect(local.byteOffset % 64).toBe(0);
+        expect(contextBytes(its)).toBe(imageBytes(its) + pages * PAGE);
       }),
     );
   });
@@ -89,10 +99,10 @@ describe('a context image', () => {
         image.state = IMAGE_STATE.saved;
         image.countRaised();
         image.countRaised();
-        image.setFirmware(digest);
-        image.frontEnd = frontEnd;
-        expect(image.frontEnd).toEqual(frontEnd);
-        expect(image.isFirmware(digest)).toBe(true);
+        image.setFirmware(digestWords(digest));
+        image.saveFrontEnd(frontEnd);
+        expect(loaded(image)).toEqual(frontEnd);
+        expect(image.isFirmware(digestWords(digest))).toBe(true);
         expect(image.state).toBe(IMAGE_STATE.saved);
         expect(image.raised).toBe(2);
         expect(Array.from(image.pending)).toEqual(
@@ -107,9 +117,9 @@ describe('a context image', () => {
     fc.assert(
       fc.property(frontEnds, frontEnds, (older, newer) => {
         const image = fresh();
-        image.frontEnd = older;
-        image.frontEnd = newer;
-        expect(image.frontEnd).toEqual(newer);
+        image.saveFrontEnd(older);
+        image.saveFrontEnd(newer);
+        expect(loaded(image)).toEqual(newer);
       }),
     );
   });
@@ -124,8 +134,11 @@ describe('a context image', () => {
     fc.assert(
       fc.property(different, ([digest, other]) => {
         const image = fresh();
-        image.setFirmware(digest);
-        expect([image.isFirmware(digest), image.isFirmware(other)]).toEqual([true, false]);
+        image.setFirmware(digestWords(digest));
+        expect([image.isFirmware(digestWords(digest)), image.isFirmware(digestWords(other))]).toEqual([
+          true,
+          false,
+        ]);
       }),
     );
   });
@@ -134,8 +147,8 @@ describe('a context image', () => {
     fc.assert(
       fc.property(frontEnds, digests, fc.nat({ max: 5 }), (frontEnd, digest, raised) => {
         const image = fresh();
-        image.frontEnd = frontEnd;
-        image.setFirmware(digest);
+        image.saveFrontEnd(frontEnd);
+        image.setFirmware(digestWords(digest));
         image.pending.fill(9);
         for (let count = 0; count < raised; count++) image.countRaised();
         image.state = IMAGE_STATE.away;
@@ -154,22 +167,20 @@ describe('a context image', () => {
     const memory = new SharedArrayBuffer(imageBytes(its));
     const [one, other] = [new ContextImage(memory, its), new ContextImage(memory, its)];
     expect(one.state).toBe(IMAGE_STATE.fresh);
-    expect(one.frontEnd).toEqual({ active: false, sequence: 0, ended: undefined, fault: undefined });
+    expect(loaded(one)).toEqual({ active: false, sequence: 0, ended: undefined, fault: undefined });
     one.registers[3] = 7;
     one.globals.setFloat64(0, Math.PI);
-    one.local[PAGE - 1] = 1;
     one.state = IMAGE_STATE.saved;
-    expect([other.registers[3], other.globals.getFloat64(0), other.local[PAGE - 1], other.state]).toEqual([
+    expect([other.registers[3], other.globals.getFloat64(0), other.state]).toEqual([
       7,
       Math.PI,
-      1,
       IMAGE_STATE.saved,
     ]);
   });
 
   test('refuses memory of another size than its firmware asks for', () => {
     const its = firmware(2, 1);
-    for (const bytes of [0, imageBytes(its) - 1, imageBytes(its) + 64, imageBytes(firmware(2, 2))])
+    for (const bytes of [0, imageBytes(its) - 1, imageBytes(its) + 64, imageBytes(firmware(3, 1))])
       expect(() => new ContextImage(new SharedArrayBuffer(bytes), its)).toThrow(InvariantError);
   });
 });

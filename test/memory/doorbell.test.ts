@@ -105,6 +105,15 @@ describe('a doorbell', () => {
     expect(words[32]).toBe(0);
   });
 
+  test('is awake after it was woken for nothing', async () => {
+    const { words, bell: it } = bell();
+    it.arm();
+    const woken = it.rung();
+    Atomics.notify(words, 32);
+    await woken;
+    expect(words[32]).toBe(0);
+  });
+
   test('is awake after a wait that nobody ended', () => {
     const { words, bell: it } = bell();
     it.arm();

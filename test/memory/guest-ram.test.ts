@@ -31,7 +31,7 @@ describe('guest memory', () => {
     fc.assert(
       fc.property(fc.array(deeds, { maxLength: 40 }), (script) => {
         const ram = new GuestRam(PAGES * PAGE_BYTES);
-        const owners = new Array<number>(PAGES).fill(0);
+        const owners = Array.from({ length: PAGES }, () => 0);
         const taken: { readonly address: number; readonly owner: number; readonly pages: number }[] = [];
         let owner = 0;
         for (const deed of script) {
@@ -63,12 +63,18 @@ describe('guest memory', () => {
 
   test('is one run again when all is freed, in whatever order', () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray([...Array(PAGES).keys()], { minLength: PAGES }), (order) => {
-        const ram = new GuestRam(PAGES * PAGE_BYTES);
-        for (let page = 0; page < PAGES; page++) expect(ram.allocate(1)).toBe(page * PAGE_BYTES);
-        for (const page of order) expect(ram.free(page * PAGE_BYTES)).toBe(true);
-        expect(ram.allocate(PAGES * PAGE_BYTES)).toBe(0);
-      }),
+      fc.property(
+        fc.shuffledSubarray(
+          Array.from({ length: PAGES }, (_, page) => page),
+          { minLength: PAGES },
+        ),
+        (order) => {
+          const ram = new GuestRam(PAGES * PAGE_BYTES);
+          for (let page = 0; page < PAGES; page++) expect(ram.allocate(1)).toBe(page * PAGE_BYTES);
+          for (const page of order) expect(ram.free(page * PAGE_BYTES)).toBe(true);
+          expect(ram.allocate(PAGES * PAGE_BYTES)).toBe(0);
+        },
+      ),
     );
   });
 

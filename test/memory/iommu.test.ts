@@ -237,6 +237,7 @@ describe('an address space behind an IOMMU', () => {
     iommu.enter(one.memory, ram);
     expect(iommu.read(iova, local)).toBeUndefined();
     expect(local[0]).toBe(1);
+    expect(iommu.write(iova, local)).toBeUndefined();
   });
 
   test('counts what its cache spared and what it did not', () => {

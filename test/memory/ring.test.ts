@@ -44,6 +44,8 @@ interface Model {
   next: number;
   claimed: number[];
   published: number[];
+  /** The consumer asked for the bell, and nobody rang since. */
+  asked: boolean;
 }
 
 interface Real {
@@ -71,7 +73,9 @@ const write: Step = {
 const publish: Step = {
   check: () => true,
   run(model, { producer }) {
-    producer.publish();
+    const rings = model.asked && model.claimed.length > 0;
+    expect(producer.publish()).toBe(rings);
+    if (rings) model.asked = false;
     model.published.push(...model.claimed);
     model.claimed = [];
   },
@@ -96,6 +100,43 @@ const take: Step = {
   toString: () => 'take',
 };
 
+/** Takes up to `count` at once, as far as they are seen. */
+const takeBatch = (count: number): Step => ({
+  check: () => true,
+  run(model, { consumer }) {
+    const batch = Math.min(count, Math.max(0, consumer.available()));
+    for (let ahead = 0; ahead < batch; ahead++) {
+      const at = consumer.peek(ahead);
+      expect(consumer.words[at + 5]).toBe(descriptor(model.published[ahead]!)[5]);
+    }
+    consumer.release(batch);
+    model.published.splice(0, batch);
+  },
+  toString: () => `take ${count}`,
+});
+
+const ask: Step = {
+  check: () => true,
+  run(model, { consumer }) {
+    const isEmpty = model.published.length === 0;
+    expect(consumer.ask()).toBe(isEmpty);
+    model.asked ||= isEmpty;
+  },
+  toString: () => 'ask',
+};
+
+const room: Step = {
+  check: () => true,
+  run(model, { producer }) {
+    const free = model.capacity - model.claimed.length - model.published.length;
+    const shown = producer.room();
+    // What was taken since the last look need not be seen while there is room.
+    expect(shown).toBeLessThanOrEqual(free);
+    expect(shown > 0).toBe(free > 0);
+  },
+  toString: () => 'room?',
+};
+
 const askDrained: Step = {
   check: () => true,
   run: (model, { producer }) => expect(producer.drained).toBe(model.published.length === 0),
@@ -105,7 +146,10 @@ const askDrained: Step = {
 describe('a ring', () => {
   test('is a queue, whatever is written, published and taken when, wherever its indices stand', () => {
     const steps = fc.commands(
-      [write, publish, take, askDrained].map((step) => fc.constant(step)),
+      [
+        ...[write, write, publish, take, askDrained, ask, room].map((step) => fc.constant(step)),
+        fc.nat({ max: 9 }).map(takeBatch),
+      ],
       {
         maxCommands: 120,
         size: 'max',
@@ -115,7 +159,7 @@ describe('a ring', () => {
       fc.property(capacities, starts, steps, (capacity, start, commands) => {
         const memory = ringAt(capacity, start);
         const setup = (): { model: Model; real: Real } => ({
-          model: { capacity, next: 1, claimed: [], published: [] },
+          model: { capacity, next: 1, claimed: [], published: [], asked: false },
           real: { producer: new RingProducer(memory), consumer: new RingConsumer(memory) },
         });
         fc.modelRun(setup, commands);
@@ -265,15 +309,19 @@ describe('a hostile peer', () => {
     );
   });
 
-  type Deed = { readonly kind: 'claim' | 'publish' | 'drain' | 'renew' } | Poke;
+  type Deed = { readonly kind: 'claim' | 'publish' | 'drain' | 'renew' | 'ask' | 'room' } | Poke;
   interface Poke {
     readonly kind: 'poke';
     readonly word: number;
     readonly value: number;
   }
   const deeds: fc.Arbitrary<Deed> = fc.oneof(
-    fc.record({ kind: fc.constantFrom('claim', 'publish', 'drain', 'renew') }),
-    fc.record({ kind: fc.constant('poke' as const), word: fc.constantFrom(HEAD, TAIL), value: index }),
+    fc.record({ kind: fc.constantFrom('claim', 'publish', 'drain', 'renew', 'ask', 'room') }),
+    fc.record({
+      kind: fc.constant('poke' as const),
+      word: fc.constantFrom(HEAD, TAIL),
+      value: fc.oneof(fc.integer(), index),
+    }),
   );
 
   test('gets no slot outside of the memory, no throw and no endless loop out of any index at any time', () => {
@@ -290,7 +338,11 @@ describe('a hostile peer', () => {
         for (const deed of script) {
           if (deed.kind === 'poke') words[deed.word] = deed.value;
           else if (deed.kind === 'publish') producer.publish();
-          else if (deed.kind === 'claim') {
+          else if (deed.kind === 'ask') consumer.ask();
+          else if (deed.kind === 'room') {
+            const free = producer.room();
+            expect(free === CORRUPT || (free >= 0 && free <= capacity)).toBe(true);
+          } else if (deed.kind === 'claim') {
             const at = producer.claim();
             if (at !== FULL && at !== CORRUPT) expectSlot(at);
           } else if (deed.kind === 'renew') {
