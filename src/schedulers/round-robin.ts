@@ -1,54 +1,66 @@
-import { NO_TIME } from '../base/units.ts';
-import type { VcoprocId } from '../contract/names.ts';
-import type { Decision, Scheduler, SchedulerSettings, Settled } from '../contract/scheduler.ts';
+import { type Duration } from '../base/units.ts';
+import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
+import { refused, schedulerOf, type Member } from './algorithm.ts';
+import { Heap, unranked, type Ranked } from './heap.ts';
+import { NO_PARAMETERS, readParameters } from './parameters.ts';
 
-const IDLE: Decision = { kind: 'idle' };
+interface Place extends Member<typeof NO_PARAMETERS>, Ranked {
+  /** The round in which it is served next. */
+  turn: number;
+  /** Time that it kept past its slices and has not paid for. */
+  debt: number;
+}
 
 /**
  * Everyone awake in turn, one time slice each. A vcoproc that wakes goes to the end of the queue and
- * never preempts; one whose switch was denied keeps its place.
+ * never preempts; one whose switch was denied keeps its place. Who keeps the coprocessor past its slices
+ * sits out one round for each slice's worth of it (as in deficit round robin, Shreedhar and Varghese 1995).
  *
- * Waits at most (awake - 1) x (slice + overrun), the overrun bounded by the stop deadline.
+ * Waits at most (admitted - 1) x (slice + lateness). Decides in O(log n).
  */
-export function roundRobin({ timeslice }: SchedulerSettings): Scheduler {
-  const queue: VcoprocId[] = [];
-  /** Picked and not settled yet, oldest first: at most who has the coprocessor and who shall get it. */
-  const picked: VcoprocId[] = [];
-
-  const leave = (list: VcoprocId[], vcoproc: VcoprocId): boolean => {
-    const at = list.indexOf(vcoproc);
-    if (at >= 0) list.splice(at, 1);
-    return at >= 0;
-  };
-
-  return {
+export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
+  const own = readParameters('round-robin', NO_PARAMETERS, settings.parameters);
+  if (own.kind === 'failed') return refused(own.reason);
+  let { timeslice } = settings;
+  let admitted = 0;
+  /** The round that is served now. */
+  let round = 0;
+  const queue = new Heap<Place>();
+  return schedulerOf({
     name: 'round-robin',
-    admit(_vcoproc, parameters) {
-      const unknown = Object.keys(parameters)[0];
-      if (unknown === undefined) return { kind: 'admitted' };
-      return { kind: 'refused', reason: `round-robin has no parameter ${unknown}; it treats all alike` };
+    parameters: NO_PARAMETERS,
+    join(vcoproc, values): Place {
+      admitted++;
+      return { vcoproc, values, awake: false, turn: 0, debt: 0, ...unranked() };
     },
-    remove(vcoproc) {
-      leave(queue, vcoproc);
+    revise: () => undefined,
+    leave(place) {
+      admitted--;
+      queue.remove(place);
     },
-    wake(vcoproc) {
-      if (!queue.includes(vcoproc)) queue.push(vcoproc);
-      return picked.length === 0;
+    wake(place) {
+      const first = queue.first;
+      place.turn = Math.max(place.turn, first === undefined ? round : first.key + 1);
+      queue.put(place, place.turn);
+      return false;
     },
-    sleep(vcoproc) {
-      leave(queue, vcoproc);
+    sleep: (place) => queue.remove(place),
+    choose({ holder }) {
+      // Whoever has it has had its turn, though it is not settled.
+      if (holder !== undefined) queue.put(holder, holder.turn + 1);
+      const member = queue.first!;
+      round = Math.max(round, member.turn);
+      return { member, slice: timeslice };
     },
-    pick() {
-      const holder = picked[0];
-      const next = queue.find((vcoproc) => vcoproc !== holder) ?? queue[0];
-      if (next === undefined) return IDLE;
-      picked.push(next);
-      return { kind: 'run', vcoproc: next, slice: timeslice };
+    missed() {},
+    charge(place, { overrun }) {
+      place.debt += overrun;
+      const skipped = Math.floor(place.debt / timeslice);
+      place.debt -= skipped * timeslice;
+      place.turn += 1 + skipped;
+      if (place.awake) queue.put(place, place.turn);
     },
-    settle({ vcoproc, outcome, ran }: Settled) {
-      leave(picked, vcoproc);
-      if (outcome !== 'ran' && ran === NO_TIME) return;
-      if (leave(queue, vcoproc)) queue.push(vcoproc);
-    },
-  };
+    retime: (length) => void (timeslice = length),
+    bound: (_place, late) => ((admitted - 1) * (timeslice + late)) as Duration,
+  });
 }

@@ -1,0 +1,45 @@
+import type { Duration } from '../base/units.ts';
+import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
+import { refused, schedulerOf, type Member } from './algorithm.ts';
+import { NO_PARAMETERS, readParameters } from './parameters.ts';
+import { Slots, owner, type Owner } from './slots.ts';
+
+type Tenant = Member<typeof NO_PARAMETERS> &
+  Owner & { readonly vcoproc: Member<typeof NO_PARAMETERS>['vcoproc'] };
+
+/**
+ * One time slice for each vcoproc that is there, in turn, busy or not: a share changes when somebody comes or
+ * goes, never with what the others do. Slots of idle ones stay empty. This is what NVIDIA calls the equal share
+ * scheduler.
+ *
+ * Waits at most (2 x admitted) x (slice + lateness): a whole round for who wakes just after its slot, and as
+ * much for who came or was put off within it. Decides in O(log n).
+ */
+export function equalShare({ timeslice, parameters }: SchedulerSettings): Scheduler | Refusal {
+  const own = readParameters('equal-share', NO_PARAMETERS, parameters);
+  if (own.kind === 'failed') return refused(own.reason);
+  const slots = new Slots<Tenant>(timeslice);
+  let admitted = 0;
+  return schedulerOf({
+    name: 'equal-share',
+    parameters: NO_PARAMETERS,
+    join(vcoproc, values): Tenant {
+      const tenant = { values, ...owner(vcoproc, 1), vcoproc };
+      slots.add(tenant);
+      admitted++;
+      return tenant;
+    },
+    revise: () => undefined,
+    leave(tenant) {
+      slots.remove(tenant);
+      admitted--;
+    },
+    wake: (tenant) => slots.isOpenFor(tenant),
+    sleep() {},
+    choose: (situation) => slots.choose(situation),
+    missed: (tenant) => slots.missed(tenant),
+    charge: (tenant, settled) => slots.charge(tenant, settled),
+    retime: (length) => slots.retime(length),
+    bound: (_tenant, late) => (2 * admitted * (slots.timeslice + late)) as Duration,
+  });
+}
