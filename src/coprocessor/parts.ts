@@ -17,7 +17,8 @@ export interface CoreHost {
 /** Sees contexts leave and come, for checks: at both moments the core holds the context's state, whole. */
 export interface ContextWitness {
   leaves(core: CoreParts, context: Context): void;
-  arrived(core: CoreParts, context: Context): void;
+  /** `fresh`: it never ran, or begins anew. */
+  arrived(core: CoreParts, context: Context, fresh: boolean): void;
 }
 
 /** The parts of a coprocessor that its firmware and its world switch reach. */

@@ -50,6 +50,6 @@ export function arrive(core: CoreParts, context: Context): Outcome<number> {
   core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
   core.iommu.enter(spec.pageTable, spec.ram);
   image.state = IMAGE_STATE.away;
-  core.host.witness?.arrived(core, context);
+  core.host.witness?.arrived(core, context, fresh);
   return ok(context.bytes);
 }

@@ -18,6 +18,8 @@ const WORD = {
   pending: 32,
 } as const;
 const HEADER_WORDS = 64;
+/** What stands before the registers: not a part of what the firmware sees. */
+export const IMAGE_HEADER_BYTES = HEADER_WORDS * 4;
 const PAGE = 65536;
 
 export const IMAGE_STATE = {

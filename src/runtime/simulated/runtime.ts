@@ -1,18 +1,7 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom, type Random } from '../../base/random.ts';
-import {
-  NEVER,
-  NO_TIME,
-  START,
-  after,
-  ns,
-  sum,
-  us,
-  ms,
-  type Duration,
-  type Instant,
-} from '../../base/units.ts';
+import { NEVER, NO_TIME, START, after, ns, sum, us, type Duration, type Instant } from '../../base/units.ts';
 import type { CoprocId } from '../../contract/names.ts';
 import type { Oracle } from '../../contract/oracle.ts';
 import type { Platform } from '../../contract/platform.ts';
@@ -57,7 +46,7 @@ export interface SimulatedOptions {
 }
 
 /** What a choice of length adds, from nothing up. */
-const JITTER: readonly Duration[] = [NO_TIME, ns(1), ns(150), us(2), us(30), us(400), ms(2)];
+const JITTER: readonly Duration[] = [NO_TIME, ns(1), ns(150), us(2), us(20), us(150)];
 
 /**
  * The world under virtual time: the same coprocessor cores, turned one after the other in this thread,

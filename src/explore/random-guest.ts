@@ -1,0 +1,252 @@
+import { ns, us, ms, type Duration } from '../base/units.ts';
+import type { Completion, GuestBuffer, GuestCoproc, GuestDomain } from '../contract/guest.ts';
+import type { CoprocId } from '../contract/names.ts';
+import type { Oracle } from '../contract/oracle.ts';
+import type { RunView } from './subject.ts';
+
+export type GuestFirmware = 'noop' | 'pattern' | 'spin' | 'stream';
+
+export interface RandomGuest {
+  readonly domain: GuestDomain;
+  readonly coproc: CoprocId;
+  readonly firmware: GuestFirmware;
+  readonly oracle: Oracle;
+  readonly run: RunView;
+  /** Offsets of registers that are plain storage of whoever has the context. */
+  readonly scratch: readonly number[];
+  /** Whether it may do what gets it isolated. */
+  readonly hostile: boolean;
+}
+
+/** Actions of one guest at most. */
+const MOST_ACTIONS = 24;
+const SLEEPS: readonly Duration[] = [us(10), ns(1), us(100), us(700), ms(3)];
+
+const LAW = {
+  commands: 'a command gives what its firmware makes of it',
+  kept: 'a context keeps what was put into it',
+  registers: 'a register reads as it was written',
+  guilty: 'only the guilty pay',
+  interrupts: 'an interrupt that was raised is delivered',
+} as const;
+
+/** A guest that does what the oracle says, and knows what has to come of it. */
+export async function randomGuest(guest: RandomGuest): Promise<void> {
+  const { oracle, domain, coproc } = guest;
+  const prefix = `guest/${domain.name}/${coproc}`;
+  const actions = oracle.choose(`${prefix}/actions`, MOST_ACTIONS);
+  const state = new GuestState(guest);
+  const together: Promise<void>[] = [];
+  for (let number = 0; number < actions; number++) {
+    const point = `${prefix}/${number}`;
+    const draw = (options: number): number => oracle.choose(point, options);
+    const action = draw(8);
+    // The undisturbed guest does nothing: what is left of a shrunken run is what matters.
+    if (action === 0) continue;
+    if (action === 1) await domain.sleep(SLEEPS[draw(SLEEPS.length)]!);
+    else if (action === 2) state.register(draw);
+    else if (action === 3) await state.memory(draw);
+    else if (action === 4) together.push(state.work(draw));
+    else await state.work(draw);
+    if (state.over) break;
+  }
+  await Promise.all(together);
+  await state.verify();
+}
+
+type Draw = (options: number) => number;
+
+/** What a guest expects of its share of a coprocessor. */
+class GuestState {
+  over = false;
+  readonly #guest: RandomGuest;
+  readonly #coproc: GuestCoproc;
+  readonly #scratch = new Map<number, number>();
+  #scratchLosses = 0;
+  /** The seed that local memory was filled with, and how many contexts had been lost then. */
+  #filled: { seed: number; losses: number; fills: number } | undefined;
+  #fills = 0;
+  #interrupts = 0;
+  #buffers: { buffer: GuestBuffer; iova: number; fill: number }[] = [];
+  #busy = 0;
+  #works = 0;
+
+  constructor(guest: RandomGuest) {
+    this.#guest = guest;
+    this.#coproc = guest.domain.coproc(guest.coproc);
+    this.#coproc.onInterrupt(() => this.#interrupts++);
+  }
+
+  /** Writes a register that is plain storage, or reads back what it wrote. */
+  register(draw: Draw): void {
+    const { run, coproc, scratch } = this.#guest;
+    const { registers } = this.#coproc;
+    const offset = scratch[draw(scratch.length)]!;
+    if (draw(2) === 1) {
+      const value = draw(2 ** 16) * 0x10001;
+      if (this.#scratchLosses !== run.losses(coproc)) this.#scratch.clear();
+      this.#scratchLosses = run.losses(coproc);
+      registers.write(offset, value);
+      this.#scratch.set(offset, value);
+      return;
+    }
+    if (draw(4) === 1) registers.write(draw(1024) * 4 + 0x400, draw(256));
+    const found = registers.read(offset);
+    const expected = this.#scratch.get(offset) ?? 0;
+    if (found !== expected && this.#scratchLosses === run.losses(coproc) && !run.disturbed(coproc))
+      run.broken(
+        LAW.registers,
+        `${this.#name}: register ${offset} reads ${found}, it was written ${expected}`,
+      );
+  }
+
+  /** Maps a buffer, or takes one back. */
+  async memory(draw: Draw): Promise<void> {
+    const { domain } = this.#guest;
+    const taken = draw(2) === 0 && this.#busy === 0 ? this.#buffers.pop() : undefined;
+    if (taken !== undefined) {
+      await this.#coproc.unmap(taken.iova);
+      domain.memory.free(taken.buffer);
+    } else if (this.#buffers.length < 4) {
+      const buffer = domain.memory.allocate(64 + draw(2000) * 4);
+      const fill = draw(256);
+      buffer.bytes.fill(fill);
+      this.#buffers.push({ buffer, iova: this.#coproc.map(buffer, 'read-write'), fill });
+    }
+  }
+
+  async work(draw: Draw): Promise<void> {
+    const { firmware, hostile } = this.#guest;
+    this.#busy++;
+    this.#works++;
+    if (firmware === 'noop') await this.#echo(draw);
+    else if (firmware === 'pattern') await this.#pattern(draw);
+    else if (firmware === 'stream') await this.#checksum(draw);
+    else await this.#spin(draw, hostile);
+    this.#busy--;
+  }
+
+  /** The last look, once nothing is under way. */
+  async verify(): Promise<void> {
+    if (this.#filled !== undefined && !this.over) await this.#verifyPattern();
+  }
+
+  async #echo(draw: Draw): Promise<void> {
+    const many = 1 + draw(3) * draw(50);
+    const words = Array.from({ length: many }, (_, number) => number * 7919);
+    const done = await Promise.all(words.map((word) => this.#submit(1, [word, ~word])));
+    done.forEach((completion, number) => {
+      const [first, second] = completion.results;
+      if (completion.status === 'ok' && (first !== words[number] || second !== ~words[number]!))
+        this.#guest.run.broken(
+          LAW.commands,
+          `${this.#name}: noop gave ${first}, ${second} for ${words[number]}`,
+        );
+    });
+  }
+
+  async #pattern(draw: Draw): Promise<void> {
+    if (this.#filled === undefined || draw(2) === 1) {
+      const seed = 1 + draw(1000);
+      const fills = ++this.#fills;
+      this.#filled = undefined;
+      const losses = this.#losses;
+      const { status } = await this.#submit(1, [seed]);
+      if (status === 'ok' && fills === this.#fills) this.#filled = { seed, losses, fills };
+    } else await this.#verifyPattern();
+  }
+
+  async #verifyPattern(): Promise<void> {
+    const filled = this.#filled;
+    if (filled === undefined) return;
+    const { status, results } = await this.#submit(2, [filled.seed]);
+    if (status !== 'ok' || filled.fills !== this.#fills || filled.losses !== this.#losses) return;
+    if (results[1] !== -1) {
+      const where = `local memory at ${results[1]} is ${results[2]}, it was filled with ${results[3]}`;
+      this.#guest.run.broken(LAW.kept, `${this.#name}: ${where}`);
+    }
+  }
+
+  async #checksum(draw: Draw): Promise<void> {
+    const one = this.#buffers[draw(4)];
+    if (one === undefined) return;
+    const { buffer, iova, fill } = one;
+    let expected = 0x811c9dc5;
+    for (let at = 0; at < buffer.size; at++) expected = Math.imul(expected ^ fill, 0x0100_0193);
+    const { status, results } = await this.#submit(1, [iova, buffer.size]);
+    if (status === 'ok' && results[0] !== expected)
+      this.#guest.run.broken(
+        LAW.commands,
+        `${this.#name}: the checksum of a buffer is ${results[0]}, not ${expected}`,
+      );
+  }
+
+  async #spin(draw: Draw, hostile: boolean): Promise<void> {
+    const { run, coproc } = this.#guest;
+    const kind = draw(hostile ? 9 : 4);
+    if (kind < 2) {
+      const times = 1 + draw(40);
+      const { status, results } = await this.#submit(4, [times]);
+      if (status === 'ok' && results[0] !== times)
+        run.broken(LAW.commands, `${this.#name}: ${results[0]} steps were counted, ${times} were asked for`);
+    } else if (kind === 2) {
+      const times = 1 + draw(12);
+      const before = this.#interrupts;
+      const alone = this.#busy === 1;
+      const works = this.#works;
+      const losses = this.#losses;
+      const { status } = await this.#submit(11, [times, 2 + draw(20)]);
+      if (
+        status === 'ok' &&
+        losses === this.#losses &&
+        alone &&
+        works === this.#works &&
+        this.#interrupts - before !== times
+      )
+        run.broken(
+          LAW.interrupts,
+          `${this.#name}: ${this.#interrupts - before} of ${times} interrupts came before the completion`,
+        );
+    } else if (kind === 3) {
+      const code = -1 - draw(100);
+      const { status, reason } = await this.#submit(10, [code], true);
+      if (
+        status === 'failed' &&
+        reason?.startsWith('firmware error') === true &&
+        reason !== `firmware error ${code}`
+      )
+        run.broken(LAW.commands, `${this.#name}: ${reason} for an error ${code}`);
+    } else {
+      run.disturb(coproc);
+      const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400]][kind - 4]!;
+      await this.#submit(op!, args, true);
+    }
+  }
+
+  async #submit(op: number, args: readonly number[], mayFail = false): Promise<Completion> {
+    const { run, coproc } = this.#guest;
+    const completion = await this.#coproc.submit({ op, args });
+    if (completion.status === 'ok') return completion;
+    if (!mayFail && !run.disturbed(coproc))
+      run.broken(
+        LAW.guilty,
+        `${this.#name}: a command ${completion.status}: ${completion.reason}, and nothing was done to ${coproc}`,
+      );
+    if (completion.reason?.startsWith('firmware error') !== true)
+      this.over ||= this.#refused(completion.reason);
+    return completion;
+  }
+
+  /** Whether nothing that it submits will ever succeed again. */
+  #refused(reason: string | undefined): boolean {
+    return reason !== 'coprocessor reset' && reason?.startsWith('IOMMU fault') !== true;
+  }
+
+  get #losses(): number {
+    return this.#guest.run.losses(this.#guest.coproc);
+  }
+
+  get #name(): string {
+    return `${this.#guest.domain.name}/${this.#guest.coproc}`;
+  }
+}

@@ -1,0 +1,349 @@
+import type { Outcome } from '../base/outcome.ts';
+import { START, showDuration, type Duration, type Instant } from '../base/units.ts';
+import type { TraceEvent } from '../contract/events.ts';
+import { GuestError } from '../contract/guest.ts';
+import type { ContextSpec, Runtime } from '../contract/port.ts';
+import type { RunReport } from '../contract/report.ts';
+import { drawPlan } from '../faults/draw.ts';
+import { Injector } from '../faults/injector.ts';
+import { NO_FAULTS, showFault, type Fault, type FaultPlan } from '../faults/plan.ts';
+import type { Domain } from '../hypervisor/domain.ts';
+import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
+import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
+import { checkedSchedulers } from './checked-scheduler.ts';
+import { contextModel } from './context-model.ts';
+import { BrokenLawError, StaleTapeError, mix, type Decision, type DecisionOracle } from './decisions.ts';
+import { Fingerprint } from './fingerprint.ts';
+import { StepLaws } from './step-laws.ts';
+import type { BuiltSystem, RunView, Subject } from './subject.ts';
+
+/** No run of a small scenario comes near this. */
+const MOST_STEPS = 2_000_000;
+
+export interface Failure {
+  /** Which law, or what kind of end. */
+  readonly law: string;
+  readonly what: string;
+  readonly step: number;
+  readonly at: Instant;
+}
+
+export interface TrialResult {
+  readonly failure: Failure | undefined;
+  readonly steps: number;
+  readonly events: number;
+  readonly length: Duration;
+  /** The same for two runs that did the same. */
+  readonly fingerprint: number;
+  readonly asked: number;
+  readonly decisions: readonly Decision[];
+  /** The faults that happened, in words. */
+  readonly faults: readonly string[];
+  /** How often each interesting situation arose. */
+  readonly marks: ReadonlyMap<string, number>;
+}
+
+export interface TrialOptions {
+  readonly oracle: DecisionOracle;
+  readonly plan?: FaultPlan;
+  /** Faults that the oracle may add. */
+  readonly faults?: number;
+  readonly onEvent?: (event: TraceEvent) => void;
+  /** Called after each step; says whether to go on. */
+  readonly onStep?: (state: TrialState) => boolean;
+}
+
+/** A run, stopped between two steps. */
+export interface TrialState {
+  readonly step: number;
+  readonly now: Instant;
+  readonly hypervisor: Hypervisor;
+  readonly domains: readonly Domain[];
+}
+
+class StoppedError extends Error {}
+
+/** Runs a subject once under virtual time with this oracle's choices and holds it to every law. */
+export async function runTrial(subject: Subject, options: TrialOptions): Promise<TrialResult> {
+  const trial = new Trial(subject, options);
+  return trial.run();
+}
+
+class Trial implements RunView {
+  readonly #subject: Subject;
+  readonly #options: TrialOptions;
+  readonly #fingerprint = new Fingerprint();
+  readonly #laws = new StepLaws();
+  readonly #marks = new Map<string, number>();
+  readonly #faults: string[] = [];
+  readonly #losses = new Map<string, number>();
+  readonly #disturbed = new Set<string>();
+  readonly #domains: Domain[] = [];
+  #system: BuiltSystem | undefined;
+  #runtime: SimulatedRuntime | undefined;
+  #hypervisor: Hypervisor | undefined;
+  #bellsFail = false;
+  #disturbedAll = false;
+  #failure: Failure | undefined;
+  #steps = 0;
+
+  constructor(subject: Subject, options: TrialOptions) {
+    this.#subject = subject;
+    this.#options = options;
+  }
+
+  async run(): Promise<TrialResult> {
+    // A promise of the hypervisor that nobody awaits may break, too.
+    const onBroken = (error: unknown): void => this.#fail(error);
+    process.on('unhandledRejection', onBroken);
+    try {
+      await this.#run();
+    } catch (error) {
+      if (error instanceof StaleTapeError) throw error;
+      if (!(error instanceof StoppedError)) this.#fail(error);
+    } finally {
+      await this.#close();
+      process.off('unhandledRejection', onBroken);
+    }
+    const { oracle } = this.#options;
+    return {
+      failure: this.#failure,
+      steps: this.#steps,
+      events: this.#fingerprint.events,
+      length: this.#now as number as Duration,
+      fingerprint: mix(this.#fingerprint.hash, oracle.hash),
+      asked: oracle.asked,
+      decisions: oracle.decisions,
+      faults: this.#faults,
+      marks: this.#marks,
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { oracle, plan = NO_FAULTS, faults = 0 } = this.#options;
+    const system = this.#subject.build(oracle, this);
+    this.#system = system;
+    const vcoprocs = system.domains.flatMap(({ description }) =>
+      description.coprocs.map(({ coproc }) => `${description.name}/${coproc}`),
+    );
+    const surface = {
+      coprocs: system.coprocs.map(({ id }) => id),
+      domains: system.domains.map(({ description }) => description.name),
+      vcoprocs,
+    };
+    const drawn = drawPlan(oracle, surface, faults);
+    const injector = new Injector({ faults: [...plan.faults, ...drawn.faults] }, (fault) =>
+      this.#onFault(fault),
+    );
+    const simulated = new SimulatedRuntime(0, {
+      oracle,
+      disturbance: injector,
+      witness: contextModel(),
+      onStep: () => this.#onStep(),
+    });
+    this.#runtime = simulated;
+    const runtime = this.#watched(injector.wrap(simulated));
+    const parts: Parts = {
+      runtime,
+      platforms: this.#subject.platforms,
+      schedulers: checkedSchedulers(this.#subject.schedulers),
+      firmware: (name) => this.#subject.firmware(name),
+      trace: (event) => {
+        this.#onEvent(event);
+        injector.onEvent(event);
+      },
+    };
+    const hypervisor = this.#subject.hypervisor?.(parts) ?? new Hypervisor(parts);
+    this.#hypervisor = hypervisor;
+    for (const description of system.coprocs) must(hypervisor.addCoproc(description));
+    for (const { description, program, files } of system.domains) {
+      this.#domains.push(must(await hypervisor.createDomain(description, program, files)));
+    }
+    const running = this.#domains.map((domain) => hypervisor.runDomain(domain));
+    injector.start({
+      domain: (name, what) => this.#toDomain(name, what),
+      context: (name) => this.#context(name),
+    });
+    await simulated.drive(Promise.all(running).then(() => undefined));
+    hypervisor.close();
+    this.#atTheEnd(hypervisor);
+  }
+
+  async #close(): Promise<void> {
+    try {
+      this.#hypervisor?.close();
+    } catch (error) {
+      this.#fail(error);
+    }
+    await this.#runtime?.close();
+  }
+
+  // ---- what the run does
+
+  #watched(runtime: Runtime): Runtime {
+    return {
+      kind: runtime.kind,
+      random: runtime.random,
+      metered: runtime.metered,
+      timeline: runtime.timeline,
+      startCoprocessor: (spec, platform, listener) => {
+        this.#laws.started(spec.id, spec.channel);
+        return runtime.startCoprocessor(spec, platform, listener);
+      },
+      drive: (finished) => runtime.drive(finished),
+      close: () => runtime.close(),
+    };
+  }
+
+  #onEvent(event: TraceEvent): void {
+    this.#fingerprint.add(event);
+    this.#options.onEvent?.(event);
+    if (event.kind === 'fault') {
+      this.#mark(`fault: ${event.what.replace(/[0-9].*/, '…')}`);
+      if (event.reset) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
+    } else if (event.kind === 'denied') this.#mark('a switch is denied');
+    this.#laws.onEvent(event);
+  }
+
+  #onStep(): void {
+    this.#steps++;
+    const { now } = this;
+    if (this.#failure !== undefined) throw new StoppedError();
+    const hypervisor = this.#hypervisor!;
+    this.#laws.onStep(hypervisor, this.#domains, this.#bellsFail ? [] : this.#runtime!.forgotten);
+    if (now > this.#system!.bound) {
+      throw new BrokenLawError(
+        'healthy parts converge',
+        `not over after ${showDuration(now as number as Duration)}: ${this.#unfinished()}`,
+      );
+    }
+    if (this.#steps > MOST_STEPS)
+      throw new BrokenLawError('healthy parts converge', `not over after ${MOST_STEPS} steps`);
+    const { onStep } = this.#options;
+    if (onStep === undefined) return;
+    const goOn = onStep({ step: this.#steps, now, hypervisor, domains: this.#domains });
+    if (!goOn) throw new StoppedError();
+  }
+
+  #onFault(fault: Fault): void {
+    this.#faults.push(showFault(fault));
+    this.#mark(`injected: ${fault.fault}`);
+    if (fault.fault === 'drop-doorbells') this.#bellsFail = true;
+    if ('coproc' in fault) this.#disturbed.add(fault.coproc);
+    else if ('vcoproc' in fault) this.#disturbed.add(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1));
+    else if (fault.fault === 'late-timers') this.#disturbedAll = true;
+  }
+
+  #toDomain(name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean {
+    const hypervisor = this.#hypervisor!;
+    const domain = this.#domains.find((candidate) => candidate.name === name);
+    if (domain === undefined) return false;
+    const from = what === 'unpause' ? ['paused'] : what === 'pause' ? ['running'] : ['running', 'paused'];
+    if (!from.includes(domain.state)) return false;
+    this.#mark(`${what} of a domain`);
+    if (what === 'crash') domain.crash(new GuestError('crashed by the fault plan'));
+    else if (what === 'destroy') void hypervisor.destroyDomain(domain);
+    else if (what === 'pause') hypervisor.pauseDomain(domain);
+    else hypervisor.unpauseDomain(domain);
+    return true;
+  }
+
+  #context(name: string): ContextSpec | undefined {
+    for (const domain of this.#domains) {
+      const found = domain.vcoprocs.find((vcoproc) => vcoproc.name === name);
+      if (found !== undefined) return found.state === 'gone' ? undefined : found.context;
+    }
+    return undefined;
+  }
+
+  // ---- what a checking guest may know
+
+  losses(coproc: string): number {
+    return this.#losses.get(coproc) ?? 0;
+  }
+
+  disturbed(coproc: string): boolean {
+    return this.#disturbedAll || this.#disturbed.has(coproc);
+  }
+
+  disturb(coproc: string): void {
+    this.#disturbed.add(coproc);
+  }
+
+  broken(law: string, what: string): void {
+    this.#fail(new BrokenLawError(law, what));
+  }
+
+  // ---- the end
+
+  #atTheEnd(hypervisor: Hypervisor): void {
+    const figures = hypervisor.figures();
+    const report: RunReport = {
+      schemaVersion: 1,
+      system: this.#subject.name,
+      model: this.#subject.name,
+      runtime: 'simulated',
+      seed: 0,
+      wall: Math.max(...figures.coprocs.map(({ wall }) => wall)) as Duration,
+      ok: true,
+      violations: [],
+      ...figures,
+      report: null,
+    };
+    const [violation] = this.#subject.laws(report);
+    if (violation !== undefined) throw new BrokenLawError('the figures of a run add up', violation);
+    for (const { name, state, reason } of figures.domains) {
+      if (state === 'crashed' && reason?.includes('crashed by the fault plan') !== true)
+        throw new BrokenLawError('healthy parts converge', `domain ${name} crashed: ${reason}`);
+    }
+    for (const { id, state, coproc, faults } of figures.vcoprocs) {
+      if (faults.length > 0 && !this.disturbed(coproc))
+        throw new BrokenLawError(
+          'only the guilty pay',
+          `${id} is ${state} for ${faults.join('; ')}, and nothing was done to ${coproc}`,
+        );
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    const law =
+      error instanceof BrokenLawError
+        ? error.law
+        : error instanceof StalledError
+          ? 'healthy parts converge'
+          : 'no invariant of the code breaks';
+    const message = error instanceof Error ? error.message : String(error);
+    const what = error instanceof StalledError ? `${message}: ${this.#unfinished()}` : message;
+    this.#failure = { law, what, step: this.#steps, at: this.#now };
+  }
+
+  #unfinished(): string {
+    return this.#domains
+      .filter(({ state }) => state === 'running' || state === 'paused')
+      .map((domain) => {
+        const waits = domain.vcoprocs.map(
+          ({ name, state, queue }) => `${name} ${state}, ${queue.outstanding} commands open`,
+        );
+        return `${domain.name} ${domain.state} (${waits.join('; ')})`;
+      })
+      .join(', ');
+  }
+
+  get now(): Instant {
+    return this.#now;
+  }
+
+  get #now(): Instant {
+    return this.#runtime?.timeline.now() ?? START;
+  }
+
+  #mark(what: string): void {
+    this.#marks.set(what, (this.#marks.get(what) ?? 0) + 1);
+  }
+}
+
+function must<T>(outcome: Outcome<T>): T {
+  if (outcome.kind === 'failed') throw new Error(outcome.reason);
+  return outcome.value;
+}
