@@ -190,7 +190,7 @@ describe('--out', () => {
   test('holds the page, the figures, the trace and each domain’s files', async () => {
     const out = systems.path('deep/new');
     expect((await run(systems.make(), out)).code).toBe(0);
-    const files = readdirSync(out, { recursive: true }).sort();
+    const files = readdirSync(out, { recursive: true, encoding: 'utf8' }).map(String).sort();
     expect(files).toEqual([
       'left',
       'left/squares.txt',
