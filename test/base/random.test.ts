@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../src/base/random.ts';
+import { seededRandom, type Random } from '../../src/base/random.ts';
 
 const draws = (seed: number, count: number): number[] => {
   const random = seededRandom(seed);
@@ -40,6 +40,20 @@ describe('seededRandom', () => {
           const below = random.below(limit);
           expect(Number.isInteger(below) && below >= 0 && below < limit).toBe(true);
         }
+      }),
+    );
+  });
+
+  test('gives each name chance of its own, whatever anyone drew before', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.string(), fc.string(), fc.nat({ max: 5 }), (seed, one, other, drawn) => {
+        const take = (random: Random): number[] => Array.from({ length: 8 }, () => random.bits());
+        const used = seededRandom(seed);
+        for (let draw = 0; draw < drawn; draw++) used.of(other).below(2 + used.below(9));
+        const mine = take(used.of(one));
+        expect(mine).toEqual(take(seededRandom(seed).of(one)));
+        expect(mine).not.toEqual(take(seededRandom(seed + 1).of(one)));
+        if (one !== other) expect(mine).not.toEqual(take(used.of(other)));
       }),
     );
   });
