@@ -227,7 +227,8 @@ class GuestState {
     const { run, coproc } = this.#guest;
     const completion = await this.#coproc.submit({ op, args });
     if (completion.status === 'ok') return completion;
-    if (!mayFail && !run.disturbed(coproc))
+    // Cancelled is what is open when its own domain ends.
+    if (!mayFail && completion.status === 'failed' && !run.disturbed(coproc))
       run.broken(
         LAW.guilty,
         `${this.#name}: a command ${completion.status}: ${completion.reason}, and nothing was done to ${coproc}`,

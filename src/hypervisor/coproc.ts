@@ -487,6 +487,11 @@ export class SharedCoproc {
     for (const vcoproc of this.#vcoprocs.values()) {
       if (vcoproc.state === 'isolated') continue;
       const attached = await this.#attach(vcoproc);
+  /** Ends a coprocessor that holds nobody's context and does not answer: nobody is to blame. */
+  silent(reason: string): void {
+    if (!this.#down) this.#link.kill(reason);
+  }
+
       if (link !== this.#link || this.#closed) return;
       if (attached.kind === 'failed') this.refuse(vcoproc, attached.reason);
       else if (!this.#vcoprocs.has(vcoproc.slot)) await link.detach(vcoproc.slot);

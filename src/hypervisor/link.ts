@@ -1,9 +1,16 @@
 import { assert } from '../base/assert.ts';
 import type { Outcome } from '../base/outcome.ts';
 import type { Duration, Instant } from '../base/units.ts';
-import type { ChannelMemory, ContextSpec, CoprocessorPort, PortListener } from '../contract/port.ts';
+import type {
+  ChannelMemory,
+  ContextSpec,
+  CoprocessorPort,
+  PortListener,
+  Timeline,
+} from '../contract/port.ts';
 import { createChannel, writeInstant } from '../memory/channel.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
 
 export interface LinkListener {
@@ -22,12 +29,14 @@ export class Link {
   readonly #events: RingConsumer;
   readonly #listener: LinkListener;
   readonly #port: CoprocessorPort;
+  readonly #tick: SafetyTick;
   #open = true;
   #draining = false;
 
   constructor(
     start: (channel: ChannelMemory, listener: PortListener) => CoprocessorPort,
     listener: LinkListener,
+    timeline: Timeline,
   ) {
     const channel = createChannel();
     this.#listener = listener;
@@ -44,13 +53,21 @@ export class Link {
         if (!this.#open) return;
         this.drain();
         this.#open = false;
+        this.#tick.stop();
         listener.onExit(reason);
       },
+    });
+    this.#tick = new SafetyTick(timeline, () => {
+      const missed = this.#events.available() > 0;
+      this.#port.ring();
+      this.drain();
+      return missed;
     });
   }
 
   ring(): void {
     this.#port.ring();
+    this.#tick.rang();
   }
 
   attach(context: ContextSpec): Promise<Outcome<void>> {
@@ -69,6 +86,7 @@ export class Link {
   /** Ends the coprocessor and hears no more of it. */
   close(reason: string): void {
     this.#open = false;
+    this.#tick.stop();
     this.#port.kill(reason);
   }
 
@@ -83,7 +101,7 @@ export class Link {
     words[at + 3] = sequence;
     writeInstant(words, at + 4, slice as number as Instant);
     this.#control.publish();
-    this.#port.ring();
+    this.ring();
   }
 
   /** Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. */

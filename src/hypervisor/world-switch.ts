@@ -50,6 +50,7 @@ interface Switching {
   left(vcoproc: Vcoproc): void;
   refuse(vcoproc: Vcoproc, reason: string): void;
   reset(guilty: Vcoproc, reason: string): void;
+  silent(reason: string): void;
 }
 
 interface Target {
@@ -255,7 +256,8 @@ export class WorldSwitch {
     coproc.drain();
     if (this.#askedSince === undefined) return;
     const guilty = coproc.current;
-    if (guilty !== undefined) coproc.reset(guilty, 'did not leave the coprocessor within its stop deadline');
+    if (guilty === undefined) coproc.silent('did not answer within its stop deadline');
+    else coproc.reset(guilty, 'did not leave the coprocessor within its stop deadline');
   }
 
   #finished(): void {
