@@ -157,6 +157,7 @@ describe('an address space behind an IOMMU', () => {
         expect(space.mappedBytes).toBe(mapped.reduce((total, { pages }) => total + pages, 0) * PAGE_BYTES);
         expect(Buffer.compare(new Uint8Array(ram), oracle.ram)).toBe(0);
       }),
+      { numRuns: 50 },
     );
   });
 
