@@ -573,3 +573,4 @@ export class SharedCoproc {
     };
   }
 }
+      this.runtime.timeline,
