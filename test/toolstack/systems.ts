@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { main } from '../../src/toolstack/cli.ts';
 
+export type Main = typeof main;
+
 /** What one command line said and answered. */
 export interface Said {
   readonly code: number;
@@ -12,7 +14,15 @@ export interface Said {
 }
 
 /** Runs a command line in this process, with streams that keep what they are given. */
-export async function covisor(args: readonly string[], stream: { isTTY?: boolean } = {}): Promise<Said> {
+export const covisor = (args: readonly string[], stream: { isTTY?: boolean } = {}): Promise<Said> =>
+  saidBy(main, args, stream);
+
+/** The same, of a build that is not this one. */
+export async function saidBy(
+  main: Main,
+  args: readonly string[],
+  stream: { isTTY?: boolean } = {},
+): Promise<Said> {
   const stdout = recorder(stream);
   const stderr = recorder(stream);
   const code = await main(args, { stdout: stdout.stream, stderr: stderr.stream });
