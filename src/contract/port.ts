@@ -53,6 +53,8 @@ export interface CoprocessorSpec {
   readonly switchBandwidth: number;
   readonly dmaBandwidth: number;
   readonly interruptLatency: Duration;
+  /** Whether the local memory of a context is summed up when it leaves and verified when it comes back. Absent: no. */
+  readonly verifiesMemory?: boolean;
   /** A single step that takes longer than this is hung, for the simulated runtime. */
   readonly stepLimit: Duration;
 }

@@ -57,6 +57,11 @@ export interface CoprocDescription {
   /** What it is called at its IOMMU, if it stands behind one. */
   readonly streamId: number | undefined;
   readonly costs: CoprocCosts;
+  /**
+   * Whether damage to a context's local memory at rest is found, too: it is summed up at every switch, about
+   * half a nanosecond a word. Registers and globals always are. Absent: no.
+   */
+  readonly verifiesMemory?: boolean;
   readonly position: SourcePosition;
 }
 

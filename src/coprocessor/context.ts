@@ -22,6 +22,8 @@ export class Context implements FrontEndState {
   /** What a board would have to move to switch it. */
   readonly bytes: number;
   readonly image: ContextImage;
+  /** Its local memory, where a switch has to sum it up. */
+  readonly verified: Int32Array | undefined;
   readonly commands: RingConsumer;
   readonly completions: RingProducer;
   /** The command under way. */
@@ -30,13 +32,14 @@ export class Context implements FrontEndState {
   ended: number | undefined;
   fault: DmaFault | undefined;
 
-  constructor(spec: ContextSpec, firmware: LoadedFirmware) {
+  constructor(spec: ContextSpec, firmware: LoadedFirmware, verifiesMemory: boolean) {
     this.spec = spec;
     this.slot = spec.slot;
     this.firmware = firmware;
     this.digest = digestWords(spec.firmware.digest);
     this.bytes = contextBytes(spec.firmware);
     this.image = new ContextImage(spec.image, spec.firmware);
+    this.verified = verifiesMemory ? new Int32Array(spec.local.buffer) : undefined;
     this.commands = new RingConsumer(spec.queue.commands);
     this.completions = new RingProducer(spec.queue.completions);
   }

@@ -84,7 +84,7 @@ export class CoprocessorCore implements CoreParts {
   attach(spec: ContextSpec): Outcome<void> {
     const firmware = this.#loader.load(spec);
     if (firmware.kind === 'failed') return firmware;
-    this.#contexts.set(spec.slot, new Context(spec, firmware.value));
+    this.#contexts.set(spec.slot, new Context(spec, firmware.value, this.spec.verifiesMemory === true));
     return ok(undefined);
   }
 

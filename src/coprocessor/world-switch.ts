@@ -27,6 +27,7 @@ export function depart(core: CoreParts, context: Context): number {
   firmware.instance.saveGlobals(image.globals);
   image.setFirmware(context.digest);
   image.saveFrontEnd(context);
+  image.seal(context.verified);
   core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
   // 5. Fence: from here on no DMA of this context can happen.
   core.iommu.leave();
@@ -43,6 +44,7 @@ export function arrive(core: CoreParts, context: Context): Outcome<number> {
   if (image.state === IMAGE_STATE.away) return failed('its image is torn');
   const fresh = image.state === IMAGE_STATE.fresh;
   if (!fresh && !image.isFirmware(context.digest)) return failed('its image is of another firmware');
+  if (!fresh && !image.intact(context.verified)) return failed('its image is damaged');
   firmware.instance.loadGlobals(fresh ? firmware.firstGlobals : image.globals);
   // A fresh context's registers stand at their reset values, but for what its guest wrote already.
   core.window.set(image.registers);

@@ -40,6 +40,7 @@ export function smallSystem(
       interrupts: [32 + index],
       streamId: 1 + index,
       costs: { switchBandwidth: 4e9, dmaBandwidth: 8e9, interruptLatency: us(2) },
+      verifiesMemory: true,
       position: nowhere,
     };
   });

@@ -574,3 +574,4 @@ export class SharedCoproc {
   }
 }
       this.runtime.timeline,
+      verifiesMemory: description.verifiesMemory === true,

@@ -62,7 +62,7 @@ export class RegisterWindow {
     }
     const words = this.#mapped?.words ?? this.#image.registers;
     const stored = Atomics.load(words, offset >> 2);
-    if (this.#mapped !== undefined || register.access !== 'read-write') return stored >>> 0;
+    if (register.access !== 'read-write') return stored >>> 0;
     // Read your own writes, even those that the device has not seen yet.
     return (this.#replay.findLast((write) => write.register === register)?.value ?? stored) >>> 0;
   }
@@ -155,7 +155,7 @@ export class RegisterWindow {
   /** Whether a write goes to the saved registers at once. */
   #latch({ register, value }: Write): boolean {
     if (register.away !== 'latched') return false;
-    Atomics.store(this.#image.registers, register.offset >> 2, value);
+    this.#image.latch(register.offset >> 2, value);
     return true;
   }
 

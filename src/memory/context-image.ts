@@ -15,6 +15,9 @@ const WORD = {
   fault: 5,
   faultAt: 6,
   firmware: 8,
+  registerSum: 16,
+  stateSum: 17,
+  memorySum: 18,
   pending: 32,
 } as const;
 const HEADER_WORDS = 64;
@@ -54,6 +57,7 @@ export class ContextImage {
   /** The register window as the context left it. */
   readonly registers: Int32Array;
   readonly globals: DataView<SharedArrayBuffer>;
+  readonly #globalWords: Int32Array;
   /** Raised and not delivered, per line. */
   readonly pending: Int32Array;
 
@@ -64,6 +68,7 @@ export class ContextImage {
     this.registers = new Int32Array(memory, HEADER_WORDS * 4, WINDOW_WORDS);
     const globalsAt = (HEADER_WORDS + WINDOW_WORDS) * 4;
     this.globals = new DataView(memory, globalsAt, firmware.globals.length * 8);
+    this.#globalWords = new Int32Array(memory, globalsAt, firmware.globals.length * 2);
   }
 
   get state(): number {
@@ -99,6 +104,36 @@ export class ContextImage {
     this.state = IMAGE_STATE.fresh;
   }
 
+  /** Writes a saved register while the context is at rest. */
+  latch(word: number, value: number): void {
+    const before = Atomics.exchange(this.registers, word, value);
+    this.words[WORD.registerSum]! += Math.imul(value - before, weight(word));
+  }
+
+  /** Sums up what was saved, the words of the context's local memory too where they are given. */
+  seal(memory: Int32Array | undefined): void {
+    this.words[WORD.registerSum] = registerSum(this.registers);
+    this.words[WORD.memorySum] = memory === undefined ? 0 : checksum(memory);
+    this.words[WORD.stateSum] = this.#stateSum();
+  }
+
+  /**
+   * Whether everything is as it was sealed, but for registers that were latched since. State and
+   * interrupts, which change at rest, are not covered.
+   */
+  intact(memory: Int32Array | undefined): boolean {
+    return (
+      this.words[WORD.registerSum] === registerSum(this.registers) &&
+      this.words[WORD.stateSum] === this.#stateSum() &&
+      this.words[WORD.memorySum] === (memory === undefined ? 0 : checksum(memory))
+    );
+  }
+
+  #stateSum(): number {
+    const front = checksum(this.words.subarray(WORD.active, WORD.firmware + 8));
+    return checksum(this.#globalWords) ^ Math.imul(front, PRIME);
+  }
+
   /** Interrupts that the context ever raised. Counted where they are raised, read by the hypervisor. */
   get raised(): number {
     return Atomics.load(this.words, WORD.raised);
@@ -117,6 +152,38 @@ export class ContextImage {
     for (let word = 0; word < 8; word++) if (this.words[WORD.firmware + word] !== digest[word]) return false;
     return true;
   }
+}
+
+const PRIME = 0x9e3779b1;
+
+/** Odd, so that no change of a single bit of a register leaves the sum as it was. */
+const weight = (word: number): number => 2 * word + 1;
+
+/** A sum that one register's change can be added to. */
+function registerSum(registers: Int32Array): number {
+  let sum = 0;
+  for (let word = 0; word < registers.length; word++) sum += Math.imul(registers[word]!, weight(word));
+  return sum | 0;
+}
+
+/**
+ * A checksum of words: four lanes of rotate and multiply, as in xxHash32, so that the multiplications of four
+ * words are under way at once. It finds every change of a single word.
+ */
+export function checksum(words: Int32Array): number {
+  let a = 1;
+  let b = 2;
+  let c = 3;
+  let d = words.length;
+  const whole = words.length & ~3;
+  for (let at = 0; at < whole; at += 4) {
+    a = Math.imul(((a << 13) | (a >>> 19)) ^ words[at]!, PRIME);
+    b = Math.imul(((b << 13) | (b >>> 19)) ^ words[at + 1]!, PRIME);
+    c = Math.imul(((c << 13) | (c >>> 19)) ^ words[at + 2]!, PRIME);
+    d = Math.imul(((d << 13) | (d >>> 19)) ^ words[at + 3]!, PRIME);
+  }
+  for (let at = whole; at < words.length; at++) a = Math.imul(((a << 13) | (a >>> 19)) ^ words[at]!, PRIME);
+  return a ^ ((b << 7) | (b >>> 25)) ^ ((c << 12) | (c >>> 20)) ^ ((d << 18) | (d >>> 14));
 }
 
 /** A digest in hexadecimal as the eight words that an image keeps of it. */
