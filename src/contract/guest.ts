@@ -31,6 +31,11 @@ export interface GuestDomain {
   /** Reads a file below the system's folder. Throws when it is not there or lies outside. */
   asset(path: string): Uint8Array;
   log(line: string): void;
+  /**
+   * Called when somebody asks the domain to shut down: end `main` soon, or be destroyed. A domain
+   * without a handler is destroyed at once.
+   */
+  onShutdown(handler: () => void): void;
   /** Writes one result file into the run's output folder, below this domain's name. */
   write(file: string, bytes: Uint8Array): void;
   /**

@@ -1,12 +1,21 @@
 import { assert, present } from '../base/assert.ts';
-import { failed, type Outcome } from '../base/outcome.ts';
-import { after, between, ms, showDuration, sum, us, type Duration, type Instant } from '../base/units.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import {
+  after,
+  between,
+  seconds,
+  showDuration,
+  sum,
+  us,
+  type Duration,
+  type Instant,
+} from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport } from '../contract/report.ts';
-import type { Scheduler, Settled } from '../contract/scheduler.ts';
+import type { Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
@@ -16,8 +25,8 @@ import { SpreadRecorder } from './spread.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
 
-/** Room for the firmware's start function, after whoever runs has been given up; nothing else in attaching takes long. */
-const ATTACH_DEADLINE = ms(2000);
+/** Room for a thread to start on a busy machine, and for the firmware's start function, which is all else that takes long. */
+const ATTACH_DEADLINE = seconds(10);
 /** How often a vcoproc is attached anew because the coprocessor died meanwhile, as others may have made it. */
 const ATTACH_ATTEMPTS = 3;
 
@@ -27,6 +36,7 @@ const SHORTEST_REST = us(1);
 /** A stay of one vcoproc on the coprocessor, from a scheduler's decision to its settlement. */
 export interface Tenure {
   readonly vcoproc: Vcoproc;
+  readonly decidedBy: Scheduler;
   readonly slice: Duration;
   readonly ends: Instant;
   readonly switching: Duration;
@@ -51,7 +61,6 @@ export class SharedCoproc {
   readonly id: CoprocId;
   readonly description: CoprocDescription;
   readonly platform: Platform;
-  readonly scheduler: Scheduler;
   readonly runtime: Runtime;
   readonly trace: TraceSink;
   readonly account: Account;
@@ -59,6 +68,9 @@ export class SharedCoproc {
   switches = 0;
   denials = 0;
   resets = 0;
+  /** Who decides. A stay or a switch that another one decided is settled with that one. */
+  scheduler: Scheduler;
+  timeslice: Duration;
   /** Whose context is in the coprocessor, working or not. */
   current: Vcoproc | undefined;
   tenure: Tenure | undefined;
@@ -88,6 +100,7 @@ export class SharedCoproc {
     this.description = description;
     this.platform = platform;
     this.scheduler = scheduler;
+    this.timeslice = description.timeslice;
     this.runtime = runtime;
     this.trace = trace;
     this.account = new Account(this.now);
@@ -106,10 +119,7 @@ export class SharedCoproc {
   // ---- vcoprocs come and go
 
   /** Makes a vcoproc known to the coprocessor, then to the scheduler. */
-  async attach(
-    vcoproc: Vcoproc,
-    parameters: Readonly<Record<string, number | string>>,
-  ): Promise<Outcome<void>> {
+  async attach(vcoproc: Vcoproc, parameters: SchedulerParameters): Promise<Outcome<void>> {
     const admission = this.scheduler.admit(vcoproc.name, parameters);
     if (admission.kind === 'refused')
       return failed(`${this.id} does not take ${vcoproc.name}: ${admission.reason}`);
@@ -124,6 +134,7 @@ export class SharedCoproc {
       this.scheduler.remove(vcoproc.name);
       return attached;
     }
+    vcoproc.parameters = parameters;
     this.#vcoprocs.set(vcoproc.slot, vcoproc);
     this.#byName.set(vcoproc.name, vcoproc);
     return attached;
@@ -147,6 +158,54 @@ export class SharedCoproc {
     this.#vcoprocs.delete(vcoproc.slot);
     this.#byName.delete(vcoproc.name);
     if (!this.#down) await this.#link.detach(vcoproc.slot);
+  }
+
+  // ---- changed while it runs
+
+  /**
+   * Decides by another algorithm from now on. Whoever has the coprocessor goes on until the new one says
+   * otherwise, everybody who is ready is ready for the new one. Parameters that it does not know are
+   * dropped; who it cannot take without any makes the change fail, and nothing is changed.
+   */
+  useScheduler(
+    scheduler: Scheduler,
+    wanted: ReadonlyMap<VcoprocId, SchedulerParameters> = new Map(),
+  ): Outcome<void> {
+    const kept = new Map<Vcoproc, SchedulerParameters>();
+    for (const vcoproc of this.#byName.values()) {
+      if (vcoproc.state === 'isolated') continue;
+      const given = wanted.get(vcoproc.name) ?? vcoproc.parameters;
+      const known = scheduler.admit(vcoproc.name, given).kind === 'admitted';
+      kept.set(vcoproc, known ? given : {});
+      if (known) continue;
+      const admission = scheduler.admit(vcoproc.name, {});
+      if (admission.kind === 'refused')
+        return failed(`${scheduler.name} does not take ${vcoproc.name}: ${admission.reason}`);
+    }
+    this.#charge();
+    this.settle('ran');
+    this.scheduler = scheduler;
+    for (const [vcoproc, parameters] of kept) {
+      vcoproc.parameters = parameters;
+      if (vcoproc.state === 'waiting' || vcoproc.state === 'running') scheduler.wake(vcoproc.name, this.now);
+    }
+    this.reschedule();
+    return ok(undefined);
+  }
+
+  /** Slices from the next decision on, which comes at once. */
+  retime(timeslice: Duration): void {
+    this.timeslice = timeslice;
+    this.scheduler.retime(timeslice);
+    this.reschedule();
+  }
+
+  changeParameters(vcoproc: Vcoproc, parameters: SchedulerParameters): Outcome<void> {
+    const admission = this.scheduler.change(vcoproc.name, parameters);
+    if (admission.kind === 'refused') return failed(admission.reason);
+    vcoproc.parameters = { ...vcoproc.parameters, ...parameters };
+    this.reschedule();
+    return ok(undefined);
   }
 
   /** Whether a vcoproc has to leave although nobody else wants the coprocessor. */
@@ -222,7 +281,7 @@ export class SharedCoproc {
     this.#charge();
     this.settle('ran');
     this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
-    this.begin(vcoproc, slice, 0 as Duration);
+    this.begin(vcoproc, slice, 0 as Duration, this.scheduler);
   }
 
   /** Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. */
@@ -231,11 +290,12 @@ export class SharedCoproc {
     if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
   }
 
-  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration): void {
+  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void {
     assert(this.tenure === undefined, 'one stay at a time');
     vcoproc.slices++;
     const tenure: Tenure = {
       vcoproc,
+      decidedBy,
       slice,
       ends: after(this.now, slice),
       switching,
@@ -257,7 +317,7 @@ export class SharedCoproc {
     const ran = vcoproc.unsettled();
     const overrun = Math.max(0, ran - slice) as Duration;
     vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
-    this.scheduler.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
+    tenure.decidedBy.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
   }
 
   /** Posts one command to the coprocessor. */
@@ -436,6 +496,11 @@ export class SharedCoproc {
     if (!this.#down) this.#giveUp(guilty, reason);
   }
 
+  /** Ends a coprocessor that holds nobody's context and does not answer: nobody is to blame. */
+  silent(reason: string): void {
+    if (!this.#down) this.#link.kill(reason);
+  }
+
   #giveUp(guilty: Vcoproc, reason: string): void {
     if (!this.#down) this.#goDown();
     this.#isolate(guilty, reason, true);
@@ -487,11 +552,6 @@ export class SharedCoproc {
     for (const vcoproc of this.#vcoprocs.values()) {
       if (vcoproc.state === 'isolated') continue;
       const attached = await this.#attach(vcoproc);
-  /** Ends a coprocessor that holds nobody's context and does not answer: nobody is to blame. */
-  silent(reason: string): void {
-    if (!this.#down) this.#link.kill(reason);
-  }
-
       if (link !== this.#link || this.#closed) return;
       if (attached.kind === 'failed') this.refuse(vcoproc, attached.reason);
       else if (!this.#vcoprocs.has(vcoproc.slot)) await link.detach(vcoproc.slot);
@@ -523,6 +583,7 @@ export class SharedCoproc {
       localMemory: description.localMemory,
       clock: description.clock,
       ...description.costs,
+      verifiesMemory: description.verifiesMemory === true,
       stepLimit: sum(description.timeslice, description.stopDeadline),
     };
     return new Link(
@@ -532,6 +593,7 @@ export class SharedCoproc {
         onDrained: () => this.current?.window.flush(),
         onExit: (reason) => void this.#onExit(reason),
       },
+      this.runtime.timeline,
     );
   }
 
@@ -560,7 +622,7 @@ export class SharedCoproc {
       id: this.id,
       platform: this.platform.compatible,
       scheduler: this.scheduler.name,
-      timeslice: this.description.timeslice,
+      timeslice: this.timeslice,
       running,
       switching,
       idle,
@@ -573,5 +635,3 @@ export class SharedCoproc {
     };
   }
 }
-      this.runtime.timeline,
-      verifiesMemory: description.verifiesMemory === true,

@@ -58,6 +58,7 @@ export class Domain {
   readonly #results: ResultReport[] = [];
   readonly #files: string[] = [];
   readonly #checks: Check[] = [];
+  readonly #shutdown: (() => void)[] = [];
   #state: DomainState = table.initial;
   #reason: string | null = null;
   #end: () => void = () => {};
@@ -103,6 +104,18 @@ export class Domain {
     const resume = this.#resume;
     this.#resume = [];
     for (const go of resume) go();
+  }
+
+  /** Asks the guest to end. Says whether it listens. */
+  askToShutDown(): boolean {
+    for (const handler of this.#shutdown) {
+      try {
+        handler();
+      } catch (error) {
+        this.crash(error);
+      }
+    }
+    return this.#shutdown.length > 0;
   }
 
   destroy(): void {
@@ -175,6 +188,7 @@ export class Domain {
         const path = files.write(this.name, file, content);
         if (!this.#files.includes(path)) this.#files.push(path);
       },
+      onShutdown: (handler) => void this.#shutdown.push(handler),
       verify: (what, check) => void this.#checks.push({ what, check }),
     };
   }

@@ -1,13 +1,14 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { seconds } from '../base/units.ts';
+import { expectedOneOf } from '../base/nearest.ts';
+import { seconds, type Duration } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
-import type { CoprocId, DomainId } from '../contract/names.ts';
+import { domainId, type CoprocId, type DomainId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
-import type { SchedulerFactory } from '../contract/scheduler.ts';
+import type { Scheduler, SchedulerFactory, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import { SharedCoproc, type Occupancy } from './coproc.ts';
 import { Domain, type DomainFiles } from './domain.ts';
@@ -20,6 +21,14 @@ export interface Parts {
   readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   firmware(name: string): Outcome<FirmwareImage>;
   readonly trace: TraceSink;
+}
+
+/** A change of a coprocessor's scheduling; what is not named stays. */
+export interface ScheduleChange {
+  readonly algorithm?: string;
+  readonly timeslice?: Duration;
+  /** Of the new algorithm. */
+  readonly parameters?: SchedulerParameters;
 }
 
 /** The figures of a hypervisor at one instant. */
@@ -49,21 +58,17 @@ export class Hypervisor {
   addCoproc(description: CoprocDescription): Outcome<void> {
     const platform = this.#parts.platforms[description.compatible];
     if (platform === undefined) return failed(`no platform for ${description.compatible}`);
-    const scheduler = this.#parts.schedulers[description.scheduler.name];
-    if (scheduler === undefined) return failed(`no scheduler ${description.scheduler.name}`);
     if (this.#coprocs.has(description.id)) return failed(`there is a coprocessor ${description.id} already`);
-    const { timeslice, stopDeadline, costs, localMemory } = description;
-    const created = scheduler.create({
-      timeslice,
-      parameters: description.scheduler.parameters,
-      stopDeadline,
-      // One context out, one in.
-      switchCost: seconds((2 * localMemory) / costs.switchBandwidth),
-    });
-    if ('kind' in created) return failed(`${description.id}: ${created.reason}`);
+    const created = this.#scheduler(
+      description,
+      description.scheduler.name,
+      description.timeslice,
+      description.scheduler.parameters,
+    );
+    if (created.kind === 'failed') return created;
     this.#coprocs.set(
       description.id,
-      new SharedCoproc(description, platform, created, this.#parts.runtime, this.#parts.trace),
+      new SharedCoproc(description, platform, created.value, this.#parts.runtime, this.#parts.trace),
     );
     return ok(undefined);
   }
@@ -126,6 +131,65 @@ export class Hypervisor {
     await this.#release(domain, 'its domain was destroyed');
   }
 
+  /** Gives a domain one more vcoproc while it runs: its guest finds it by `coproc` from then on. */
+  attach(
+    domain: Domain,
+    coproc: CoprocId,
+    firmware: string,
+    parameters: SchedulerParameters,
+  ): Promise<Outcome<void>> {
+    if (domain.vcoprocs.some((vcoproc) => vcoproc.id === coproc)) {
+      return Promise.resolve(failed(`domain ${domain.name} has a vcoproc on ${coproc} already`));
+    }
+    return this.#attach(domain, coproc, firmware, parameters);
+  }
+
+  /** Takes a vcoproc from a domain, whatever it is doing: its commands are cancelled. */
+  async detach(domain: Domain, coproc: CoprocId): Promise<Outcome<void>> {
+    const vcoproc = domain.vcoprocs.find(({ id }) => id === coproc);
+    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${coproc}`);
+    await this.#of(vcoproc).detach(vcoproc);
+    vcoproc.destroy('it was detached');
+    domain.vcoprocs.splice(domain.vcoprocs.indexOf(vcoproc), 1);
+    return ok(undefined);
+  }
+
+  /** Changes who decides for a coprocessor, and how, while it runs. */
+  schedule(id: CoprocId, change: ScheduleChange): Outcome<void> {
+    const coproc = this.#coprocs.get(id);
+    if (coproc === undefined)
+      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    if (change.algorithm !== undefined) {
+      const { description } = coproc;
+      const created = this.#scheduler(
+        description,
+        change.algorithm,
+        change.timeslice ?? coproc.timeslice,
+        change.parameters ?? {},
+      );
+      if (created.kind === 'failed') return created;
+      const used = coproc.useScheduler(created.value);
+      if (used.kind === 'failed') return used;
+    }
+    if (change.timeslice !== undefined) coproc.retime(change.timeslice);
+    return ok(undefined);
+  }
+
+  /** Changes what a coprocessor's scheduler knows of one domain: weight, cap, period, whatever it has. */
+  scheduleDomain(id: CoprocId, domain: Domain, parameters: SchedulerParameters): Outcome<void> {
+    const vcoproc = domain.vcoprocs.find((candidate) => candidate.id === id);
+    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${id}`);
+    return this.#of(vcoproc).changeParameters(vcoproc, parameters);
+  }
+
+  domain(name: string): Domain | undefined {
+    return this.#domains.get(domainId(name));
+  }
+
+  get vcoprocs(): readonly Vcoproc[] {
+    return this.#vcoprocs;
+  }
+
   /** Everything at this instant. */
   figures(): Figures {
     return {
@@ -145,11 +209,31 @@ export class Hypervisor {
     for (const coproc of this.#coprocs.values()) coproc.close();
   }
 
+  #scheduler(
+    { id, stopDeadline, costs, localMemory }: CoprocDescription,
+    name: string,
+    timeslice: Duration,
+    parameters: SchedulerParameters,
+  ): Outcome<Scheduler> {
+    const { schedulers } = this.#parts;
+    const scheduler = schedulers[name];
+    if (scheduler === undefined)
+      return failed(`no scheduler ${name}; ${expectedOneOf(name, Object.keys(schedulers))}`);
+    const created = scheduler.create({
+      timeslice,
+      parameters,
+      stopDeadline,
+      // One context out, one in.
+      switchCost: seconds((2 * localMemory) / costs.switchBandwidth),
+    });
+    return 'kind' in created ? failed(`${id}: ${created.reason}`) : ok(created);
+  }
+
   async #attach(
     domain: Domain,
     id: CoprocId,
     firmwareName: string,
-    parameters: Readonly<Record<string, number | string>>,
+    parameters: SchedulerParameters,
   ): Promise<Outcome<void>> {
     const coproc = this.#coprocs.get(id);
     if (coproc === undefined) return failed(`domain ${domain.name}: no coprocessor ${id}`);

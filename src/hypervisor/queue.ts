@@ -12,7 +12,7 @@ const MAX_OP = 0xffff;
 
 interface Outstanding {
   readonly sequence: number;
-  readonly command: Command;
+  readonly command: Required<Command>;
   readonly submitted: Instant;
   readonly resolve: (completion: Completion) => void;
 }
@@ -68,8 +68,8 @@ export class CommandQueue {
     return this.#posted[0]?.sequence;
   }
 
-  submit(command: Command): Promise<Completion> {
-    check(command);
+  submit(given: Command): Promise<Completion> {
+    const command = checked(given);
     return new Promise((resolve) => {
       this.#counts.submitted++;
       const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
@@ -149,7 +149,10 @@ export class CommandQueue {
   }
 }
 
-function check({ op, args = [] }: Command): void {
+/** A copy of what the guest gave, checked: what it does to its own object afterwards is its own affair. */
+function checked(given: Command): Required<Command> {
+  const op = given.op;
+  const args = [...(given.args ?? [])];
   if (!Number.isInteger(op) || op < 0 || op > MAX_OP)
     throw new GuestError(`operation code ${op}; expected 0 to ${MAX_OP}`);
   if (args.length > MAX_ARGS)
@@ -159,10 +162,11 @@ function check({ op, args = [] }: Command): void {
       throw new GuestError(`argument ${arg}; expected a 32-bit integer`);
     }
   }
+  return { op, args };
 }
 
 function write(words: Int32Array, at: number, { sequence, command }: Outstanding): void {
-  const args = command.args ?? [];
+  const { args } = command;
   words[at] = sequence;
   words[at + 1] = command.op;
   for (let word = 2; word < DESCRIPTOR_WORDS; word++) words[at + word] = args[word - 2] ?? 0;

@@ -15,6 +15,7 @@ import {
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { ContextSpec, Timeline } from '../contract/port.ts';
+import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
@@ -62,6 +63,8 @@ export class Vcoproc implements GuestCoproc {
   readonly queue: CommandQueue;
   readonly registers: GuestRegisters;
   readonly wait = new SpreadRecorder();
+  /** What its coprocessor's scheduler was told of it. */
+  parameters: SchedulerParameters = {};
   time: Duration = NO_TIME;
   /** Of `time`, what its scheduler knows. */
   #settled: Duration = NO_TIME;

@@ -44,7 +44,7 @@ interface Switching {
   drain(): void;
   mapWindow(vcoproc: Vcoproc): void;
   mustLeave(vcoproc: Vcoproc): boolean;
-  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration): void;
+  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void;
   settle(outcome: Settled['outcome']): void;
   reschedule(): void;
   left(vcoproc: Vcoproc): void;
@@ -62,6 +62,7 @@ interface Attempt {
   readonly sequence: number;
   readonly from: Vcoproc | undefined;
   readonly to: Target | undefined;
+  readonly decidedBy: Scheduler;
 }
 
 export class WorldSwitch {
@@ -107,7 +108,7 @@ export class WorldSwitch {
     assert(this.#attempt === undefined, 'one switch at a time');
     const from = coproc.current;
     this.#sequence = (this.#sequence + 1) | 0;
-    this.#attempt = { sequence: this.#sequence, from, to };
+    this.#attempt = { sequence: this.#sequence, from, to, decidedBy: coproc.scheduler };
     from?.window.unmap();
     to?.vcoproc.window.lend();
     coproc.control(
@@ -153,10 +154,10 @@ export class WorldSwitch {
       loaded: bytes(moved.loaded),
     });
     if (to !== undefined && arrived) {
-      coproc.begin(to.vcoproc, to.slice, cost);
+      coproc.begin(to.vcoproc, to.slice, cost, attempt.decidedBy);
       // Its domain may have been paused or destroyed on the way.
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
-    } else if (to !== undefined) this.#unused(to, 'denied');
+    } else if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
     if (to === undefined || !arrived || coproc.urgent || coproc.mustLeave(to.vcoproc)) coproc.reschedule();
     this.#over(attempt);
   }
@@ -173,7 +174,7 @@ export class WorldSwitch {
       if (!coproc.mustLeave(from)) coproc.mapWindow(from);
       coproc.trace({ at: coproc.now, kind: 'denied', coproc: coproc.id, vcoproc: from.name, retryAfter });
     }
-    if (to !== undefined) this.#unused(to, 'denied');
+    if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
     const { denyRetryLimit = Infinity } = coproc.description;
     if (++this.#denied > denyRetryLimit && from !== undefined) {
       coproc.reset(from, `denied to leave more than ${denyRetryLimit} times in a row`);
@@ -199,7 +200,7 @@ export class WorldSwitch {
     if (from !== undefined && coproc.current === from) this.departed(from, from.queue.outstanding > 0);
     coproc.current = undefined;
     if (to !== undefined) {
-      this.#unused(to, 'failed');
+      this.#unused(attempt.decidedBy, to, 'failed');
       coproc.refuse(to.vcoproc, reason);
     }
     coproc.reschedule();
@@ -210,7 +211,7 @@ export class WorldSwitch {
   abandon(): void {
     const attempt = this.#attempt;
     this.#finished();
-    if (attempt?.to !== undefined) this.#unused(attempt.to, 'denied');
+    if (attempt?.to !== undefined) this.#unused(attempt.decidedBy, attempt.to, 'denied');
   }
 
   /** The context of `from` is whole in its image. */
@@ -238,10 +239,10 @@ export class WorldSwitch {
   }
 
   /** A decision that led to nothing is settled too. */
-  #unused(to: Target, outcome: 'denied' | 'failed'): void {
+  #unused(decidedBy: Scheduler, to: Target, outcome: 'denied' | 'failed'): void {
     const coproc = this.#coproc;
     to.vcoproc.window.takeBack();
-    coproc.scheduler.settle({
+    decidedBy.settle({
       vcoproc: to.vcoproc.name,
       outcome,
       ran: NO_TIME,

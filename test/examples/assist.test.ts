@@ -197,6 +197,7 @@ async function runGuest(
     sleep: () => Promise.resolve(),
     coproc: () => coproc,
     asset,
+    onShutdown: () => undefined,
     log: () => {},
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),

@@ -61,6 +61,7 @@ function machine(
     now: () => START,
     sleep: () => Promise.resolve(),
     asset: (path) => readFileSync(new URL(`examples/cockpit/${path}`, root)),
+    onShutdown: () => undefined,
     log: (line) => void log.push(line),
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),

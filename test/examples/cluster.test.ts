@@ -58,6 +58,7 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
     asset: (path) => {
       throw new Error(`no asset ${path}`);
     },
+    onShutdown: () => undefined,
     log: () => undefined,
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),

@@ -49,6 +49,7 @@ async function run({ args = {}, input, spoil }: Setting) {
     now: () => START,
     sleep: () => Promise.resolve(),
     asset: (path) => readFileSync(new URL(`examples/cockpit/${path}`, root)),
+    onShutdown: () => undefined,
     log: () => undefined,
     write: (file, content) => void files.set(file, content),
     verify: (what, check) => void checks.push({ what, check }),

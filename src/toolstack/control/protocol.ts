@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import type { TraceEvent } from '../../contract/events.ts';
+import type { Occupancy } from '../../hypervisor/coproc.ts';
+import type { CoprocReport, DomainReport, VcoprocReport } from '../../contract/report.ts';
+
+/** What a scheduler is told of a vcoproc or of itself: names and values as the algorithm knows them. */
+const parameters = z.record(z.string().max(64), z.union([z.number(), z.string().max(256)]));
+const name = z.string().min(1).max(128);
+
+/** What each verb takes. Whatever comes over the socket is held to this before anything is done. */
+export const VERBS = {
+  info: z.strictObject({}),
+  state: z.strictObject({}),
+  dump: z.strictObject({}),
+  dmesg: z.strictObject({}),
+  events: z.strictObject({}),
+  create: z.strictObject({ file: z.string().min(1).max(4096) }),
+  destroy: z.strictObject({ domain: name }),
+  pause: z.strictObject({ domain: name }),
+  unpause: z.strictObject({ domain: name }),
+  reboot: z.strictObject({ domain: name }),
+  shutdown: z.strictObject({ domain: name }),
+  attach: z.strictObject({
+    domain: name,
+    coproc: name,
+    firmware: z.string().min(1).max(4096),
+    parameters: parameters.optional(),
+  }),
+  detach: z.strictObject({ domain: name, coproc: name }),
+  sched: z.strictObject({
+    coproc: name,
+    algorithm: name.optional(),
+    timesliceUs: z.number().positive().max(1e9).optional(),
+    parameters: parameters.optional(),
+    /** Changes one vcoproc's parameters instead of the coprocessor's. */
+    domain: name.optional(),
+  }),
+  down: z.strictObject({}),
+} as const;
+
+export type Verb = keyof typeof VERBS;
+export type Args<V extends Verb> = z.infer<(typeof VERBS)[V]>;
+
+export const requestSchema = z.strictObject({
+  id: z.number().int().nonnegative(),
+  verb: z.enum(Object.keys(VERBS) as [Verb, ...Verb[]]),
+  args: z.record(z.string(), z.unknown()),
+});
+
+/** The hypervisor at one instant. */
+export interface SystemState {
+  /** Nanoseconds since it began. */
+  readonly at: number;
+  readonly model: string;
+  readonly coprocs: readonly (CoprocReport & { readonly now: Occupancy })[];
+  readonly vcoprocs: readonly (VcoprocReport & {
+    readonly parameters: Readonly<Record<string, number | string>>;
+  })[];
+  readonly domains: readonly (DomainReport & { readonly memory: number })[];
+}
+
+export interface SystemInfo {
+  readonly model: string;
+  readonly folder: string;
+  readonly pid: number;
+  readonly runtime: string;
+  readonly seed: number;
+  readonly socket: string;
+  readonly schedulers: readonly string[];
+  readonly platforms: readonly string[];
+  readonly firmwares: readonly string[];
+}
+
+/** What each verb answers. */
+export interface Answers {
+  readonly info: SystemInfo;
+  readonly state: SystemState;
+  readonly dump: SystemState & { readonly log: readonly TraceEvent[] };
+  readonly dmesg: readonly TraceEvent[];
+  readonly events: null;
+  readonly create: { readonly domain: string };
+  readonly destroy: null;
+  readonly pause: null;
+  readonly unpause: null;
+  readonly reboot: null;
+  readonly shutdown: null;
+  readonly attach: null;
+  readonly detach: null;
+  readonly sched: null;
+  readonly down: null;
+}
+
+/** What goes back: an answer to one request, or an event to whoever asked for events. */
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: string }
+  | { readonly event: TraceEvent }
+  /** Events that a slow reader did not get. */
+  | { readonly lost: number };
