@@ -24,12 +24,8 @@ const CASES = RUNTIMES.flatMap((kind) =>
     kind,
     name,
     platform: platforms[compatible]!,
-    board: coproc('cp0', {
-      compatible,
-      timeslice: us(50),
-      // Long enough for a busy machine on threads; in virtual time the firmware runs it to its end.
-      stopDeadline: ms(kind === 'threads' ? 400 : 20),
-    }),
+    // Long enough for a busy machine on threads; in virtual time the firmware runs it to its end.
+    board: coproc('cp0', { compatible, timeslice: us(50), stopDeadline: ms(kind === 'threads' ? 800 : 20) }),
   })),
 );
 

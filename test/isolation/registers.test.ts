@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { us } from '../../src/base/units.ts';
+import { ms, us } from '../../src/base/units.ts';
 import { platforms } from '../../src/platforms/index.ts';
 import { coproc, PLATFORMS, RUNTIMES, withRig } from '../rig.ts';
 import { Flag, OP, PATTERNS, otherWord, plainStorage, readAll, run, storage, untilMapped } from './window.ts';
@@ -10,7 +10,7 @@ const CASES = RUNTIMES.flatMap((kind) =>
     kind,
     name,
     platform: platforms[compatible]!,
-    board: coproc('cp0', { compatible, timeslice: us(50) }),
+    board: coproc('cp0', { compatible, timeslice: us(50), stopDeadline: ms(4000) }),
   })),
 );
 
