@@ -44,7 +44,7 @@ const MAX_FUEL = 2 ** 30;
  */
 export class CoprocessorCore implements CoreParts {
   readonly spec: CoprocessorSpec;
-  readonly device: Device;
+  device: Device;
   readonly window: Int32Array;
   readonly iommu = new Iommu();
   readonly reporter: Reporter;
@@ -333,6 +333,8 @@ export class CoprocessorCore implements CoreParts {
     this.#request = undefined;
     this.iommu.leave();
     this.resetWindow();
+    // What it was in the middle of is no business of the next one.
+    this.device = this.platform.createDevice();
     this.loaded = undefined;
     // A switch was under way and ends here: the hypervisor hears of the fault and decides anew.
     if (request !== undefined)
