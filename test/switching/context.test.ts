@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { platforms } from '../../src/platforms/index.ts';
-import { IMAGE_STATE, digestWords } from '../../src/memory/context-image.ts';
+import { IMAGE_STATE, digestWords, type FrontEndState } from '../../src/memory/context-image.ts';
 import { BLOCK_BYTES } from '../../src/memory/page-table.ts';
 import { PLATFORMS } from '../rig.ts';
 import { Machine, firmware, remains, type Subject, type Work } from './machine.ts';
@@ -42,6 +42,16 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
       if (type === 'i32' || type === 'f32') image.globals.setInt32(8 * place + 4, 0, true);
   }
 
+  /** Makes a context whole as it is, as if it had just left. */
+  function rest({ image, local }: Subject, frontEnd: FrontEndState): void {
+    // Nothing of it may act by itself: every line is masked.
+    image.registers[platform.core.interruptMask >> 2] = -1;
+    image.setFirmware(digestWords(PATTERN.digest));
+    image.saveFrontEnd(frontEnd);
+    image.seal(new Int32Array(local.buffer));
+    image.state = IMAGE_STATE.saved;
+  }
+
   it('is loaded bit for bit as it was saved, whatever is in it and whoever came between', () => {
     const bytes = fc.uint8Array({ minLength: 64, maxLength: 256 });
     const fault = fc.option(
@@ -57,12 +67,8 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
           [other, others],
         ] as const) {
           scramble(one, content);
-          // Nothing of it may act by itself: the queue is halted and every line masked.
-          one.image.registers[platform.core.interruptMask >> 2] = -1;
-          one.image.setFirmware(digestWords(PATTERN.digest));
-          one.image.state = IMAGE_STATE.saved;
+          rest(one, { active: one === subject, sequence, ended: ended ? -7 : 1, fault: dma });
         }
-        subject.image.saveFrontEnd({ active: true, sequence, ended: ended ? -7 : 1, fault: dma });
         const before = remains(subject, platform);
         const words = subject.image.registers.slice();
         const theirs = remains(other, platform);
@@ -85,9 +91,7 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
     const machine = new Machine(platform);
     const subject = machine.attach(idle);
     scramble(subject, Uint8Array.of(0xa5, 0x5a, 0xff));
-    subject.image.registers[platform.core.interruptMask >> 2] = -1;
-    subject.image.setFirmware(digestWords(PATTERN.digest));
-    subject.image.state = IMAGE_STATE.saved;
+    rest(subject, { active: false, sequence: 0, ended: undefined, fault: undefined });
     machine.switchTo(subject);
     const { iommu } = machine.core;
     const bytes = new Uint8Array(4);
@@ -115,6 +119,25 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
     }
   });
 
+  it('is refused when one bit of it changed while it was away', () => {
+    const machine = new Machine(platform);
+    const places = fc.record({ part: fc.constantFrom('registers', 'globals', 'local'), bit: fc.nat() });
+    fc.assert(
+      fc.property(places, ({ part, bit }) => {
+        const subject = machine.attach(idle);
+        scramble(subject, Uint8Array.of(1, 2, 3));
+        rest(subject, { active: false, sequence: 1, ended: undefined, fault: undefined });
+        const { image, local } = subject;
+        const { buffer, byteOffset, byteLength } =
+          part === 'local' ? local : part === 'globals' ? image.globals : image.registers;
+        new Uint8Array(buffer, byteOffset, byteLength)[(bit >> 3) % byteLength]! ^= 1 << (bit & 7);
+        expect(() => machine.switchTo(subject)).toThrow('damaged');
+        expect(machine.core.loaded).toBeUndefined();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("begins from its firmware's first image, whatever stands in its local memory", () => {
     const result = (dirty: boolean) => {
       const machine = new Machine(platform);
@@ -126,5 +149,29 @@ describe.each(Object.entries(PLATFORMS))('a context on the %s', (_name, compatib
     };
     expect(result(false).completions[0]!.slice(8, 10)).toEqual([expect.any(Number), -1]);
     expect(result(true)).toEqual(result(false));
+  });
+});
+
+describe('a context that trapped on its way out of the GPU', () => {
+  it('leaves no half-drained pipeline to the next: how far that one drains is its own', () => {
+    const platform = platforms[PLATFORMS.gpu]!;
+    const commands = (op: number) => () => [{ op, args: [1] }];
+    const stepsToLeave = (trapFirst: boolean): number => {
+      const machine = new Machine(platform);
+      const trapping = machine.attach({ firmware: firmware('spin'), ramBytes: 4096, commands: commands(2) });
+      const next = machine.attach({ firmware: PATTERN, ramBytes: 4096, commands: commands(1) });
+      if (trapFirst) {
+        machine.switchTo(trapping);
+        machine.run(trapping, 1);
+        expect(() => machine.switchTo(next)).toThrow('unreachable');
+      }
+      machine.switchTo(next);
+      machine.run(next, 1);
+      const before = machine.steps;
+      machine.switchTo(undefined);
+      return machine.steps - before;
+    };
+    expect(stepsToLeave(false)).toBeGreaterThan(0);
+    expect(stepsToLeave(true)).toBe(stepsToLeave(false));
   });
 });

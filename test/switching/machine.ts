@@ -140,6 +140,7 @@ export class Machine {
         dmaBandwidth: 0,
         interruptLatency: us(0),
         stepLimit: ms(1000),
+        verifiesMemory: true,
       },
       counted,
       { now: () => this.#now, spend: (length) => (this.#now = ((this.#now as number) + length) as Instant) },
@@ -193,6 +194,7 @@ export class Machine {
   #turn(): number | undefined {
     this.core.turn();
     let answer: number | undefined;
+    let trouble: string | undefined;
     const events = this.#events;
     for (; events.available() > 0; events.release()) {
       const { words } = events;
@@ -200,10 +202,11 @@ export class Machine {
       const [kind, slot] = [words[at]!, words[at + 1]!];
       if (kind === EVENT.interrupt) this.#subjects.get(slot)!.interrupts.push(words[at + 4]!);
       else if (kind === EVENT.trapped || kind === EVENT.loadFailed || kind === EVENT.iommuFault)
-        throw new Error(`slot ${slot}: event ${kind}, ${readText(words, at)}`);
+        trouble ??= `slot ${slot}: event ${kind}, ${readText(words, at)}`;
       else if ((kind === EVENT.switched || kind === EVENT.denied) && words[at + 4] === this.#sequence)
         answer = kind;
     }
+    if (trouble !== undefined) throw new Error(trouble);
     return answer;
   }
 }
