@@ -48,6 +48,7 @@ describe.each([
   ['from source', source],
 ] as const)('a system in a folder elsewhere, %s', (how, program) => {
   test('runs a guest in JavaScript and one in TypeScript', (context) => {
+    // There is nothing compiled before the first build.
     context.skip(!existsSync(program[0]), `${how}: not built, npm run build`);
     const { status, stdout, stderr } = covisor(program, 'run', systems.make(TYPED), '--no-files');
     expect(stderr).not.toContain('Error');
