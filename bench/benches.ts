@@ -1,0 +1,5 @@
+import type { Bench } from './harness/bench.ts';
+import { ringBench } from './ring/races.ts';
+
+/** Every benchmark, in the order in which they run. */
+export const benches: readonly Bench[] = [ringBench];

@@ -1,0 +1,28 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const SOURCE = fileURLToPath(new URL('../native/limits.cpp', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../build/bench', import.meta.url));
+const PROGRAM = `${FOLDER}/limits`;
+
+let there: boolean | undefined;
+
+/** Compiles the native limits if there is a compiler and they are older than their source. Says whether they can run. */
+export function nativeLimits(): boolean {
+  there ??= build();
+  return there;
+}
+
+function build(): boolean {
+  if (existsSync(PROGRAM) && statSync(PROGRAM).mtimeMs > statSync(SOURCE).mtimeMs) return true;
+  mkdirSync(FOLDER, { recursive: true });
+  const flags = ['-O3', '-march=native', '-std=c++17', '-pthread', SOURCE, '-o', PROGRAM];
+  return spawnSync('g++', flags, { stdio: 'ignore' }).status === 0;
+}
+
+/** Runs one mode of `native/limits.cpp`; its arguments are listed there. */
+export function native(mode: string, ...args: readonly number[]): Record<string, number> {
+  const output = execFileSync(PROGRAM, [mode, ...args.map(String)], { encoding: 'utf8' });
+  return JSON.parse(output) as Record<string, number>;
+}

@@ -1,0 +1,27 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Doorbell } from '../../src/memory/doorbell.ts';
+import { RingConsumer, RingProducer } from '../../src/memory/ring.ts';
+import { echo, wait, type End } from '../ring/drive.ts';
+
+export interface EchoData {
+  readonly there: SharedArrayBuffer;
+  readonly back: SharedArrayBuffer;
+  readonly bells: SharedArrayBuffer;
+  readonly batch: number;
+}
+
+const { there, back, bells, batch } = workerData as EchoData;
+const end: End = {
+  in: new RingConsumer(there),
+  out: new RingProducer(back),
+  mine: new Doorbell(bells, 1),
+  theirs: new Doorbell(bells, 0),
+};
+const never = (): boolean => false;
+
+function turns(): void {
+  for (let turn = 0; turn < 10_000; turn++) if (echo(end, batch) === 0) wait(end, never);
+}
+
+parentPort!.postMessage('ready');
+for (;;) turns();
