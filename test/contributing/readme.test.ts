@@ -12,7 +12,10 @@ const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta
 /** First words of what stands in code marks in the first column of the table below these heads. */
 function column(head: RegExp): string[] {
   const table = readme.slice(readme.search(head)).split('\n\n')[0] ?? '';
-  const cells = table.split('\n').slice(2).map((row) => row.split('|')[1] ?? '');
+  const cells = table
+    .split('\n')
+    .slice(2)
+    .map((row) => row.split('|')[1] ?? '');
   return cells.flatMap((cell) => [...cell.matchAll(/`([\w-]+)/g)].map((match) => match[1]!));
 }
 
