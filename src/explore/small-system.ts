@@ -85,7 +85,7 @@ export function smallSystem(
       },
     };
   });
-  return { coprocs, domains, bound: seconds(20) as number as BuiltSystem['bound'] };
+  return { coprocs, domains, bound: { length: seconds(20), steps: 200_000 } };
 }
 
 const scratchOf = ({ registers }: Platform): number[] =>

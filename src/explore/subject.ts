@@ -31,8 +31,8 @@ export interface BuiltSystem {
     readonly program: GuestProgram;
     readonly files: DomainFiles;
   }[];
-  /** The run has to be over after this long. */
-  readonly bound: Duration;
+  /** The run has to be over after this long, and after so many steps. */
+  readonly bound: { readonly length: Duration; readonly steps: number };
 }
 
 /** What a guest that checks the house may know of its run. */

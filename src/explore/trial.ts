@@ -17,9 +17,6 @@ import { Fingerprint } from './fingerprint.ts';
 import { StepLaws } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
 
-/** No run of a small scenario comes near this. */
-const MOST_STEPS = 2_000_000;
-
 export interface Failure {
   /** Which law, or what kind of end. */
   readonly law: string;
@@ -51,6 +48,8 @@ export interface TrialOptions {
   readonly onEvent?: (event: TraceEvent) => void;
   /** Called after each step; says whether to go on. */
   readonly onStep?: (state: TrialState) => boolean;
+  /** Called once, when the run is over or has failed. */
+  readonly onEnd?: (hypervisor: Hypervisor) => void;
 }
 
 /** A run, stopped between two steps. */
@@ -78,6 +77,8 @@ class Trial implements RunView {
   readonly #faults: string[] = [];
   readonly #losses = new Map<string, number>();
   readonly #disturbed = new Set<string>();
+  /** Domains that the fault plan destroyed or crashed. */
+  readonly #hit = new Set<string>();
   readonly #domains: Domain[] = [];
   #system: BuiltSystem | undefined;
   #runtime: SimulatedRuntime | undefined;
@@ -170,6 +171,7 @@ class Trial implements RunView {
   }
 
   async #close(): Promise<void> {
+    if (this.#hypervisor !== undefined) this.#options.onEnd?.(this.#hypervisor);
     try {
       this.#hypervisor?.close();
     } catch (error) {
@@ -210,15 +212,16 @@ class Trial implements RunView {
     const { now } = this;
     if (this.#failure !== undefined) throw new StoppedError();
     const hypervisor = this.#hypervisor!;
+    const { bound } = this.#system!;
     this.#laws.onStep(hypervisor, this.#domains, this.#bellsFail ? [] : this.#runtime!.forgotten);
-    if (now > this.#system!.bound) {
+    if (now > bound.length) {
       throw new BrokenLawError(
         'healthy parts converge',
         `not over after ${showDuration(now as number as Duration)}: ${this.#unfinished()}`,
       );
     }
-    if (this.#steps > MOST_STEPS)
-      throw new BrokenLawError('healthy parts converge', `not over after ${MOST_STEPS} steps`);
+    if (this.#steps > bound.steps)
+      throw new BrokenLawError('healthy parts converge', `not over after ${bound.steps} steps`);
     const { onStep } = this.#options;
     if (onStep === undefined) return;
     const goOn = onStep({ step: this.#steps, now, hypervisor, domains: this.#domains });
@@ -241,6 +244,7 @@ class Trial implements RunView {
     const from = what === 'unpause' ? ['paused'] : what === 'pause' ? ['running'] : ['running', 'paused'];
     if (!from.includes(domain.state)) return false;
     this.#mark(`${what} of a domain`);
+    if (what === 'crash' || what === 'destroy') this.#hit.add(name);
     if (what === 'crash') domain.crash(new GuestError('crashed by the fault plan'));
     else if (what === 'destroy') void hypervisor.destroyDomain(domain);
     else if (what === 'pause') hypervisor.pauseDomain(domain);
@@ -292,10 +296,7 @@ class Trial implements RunView {
     };
     const [violation] = this.#subject.laws(report);
     if (violation !== undefined) throw new BrokenLawError('the figures of a run add up', violation);
-    for (const { name, state, reason } of figures.domains) {
-      if (state === 'crashed' && reason?.includes('crashed by the fault plan') !== true)
-        throw new BrokenLawError('healthy parts converge', `domain ${name} crashed: ${reason}`);
-    }
+    for (const domain of this.#domains) this.#ended(domain);
     for (const { id, state, coproc, faults } of figures.vcoprocs) {
       if (faults.length > 0 && !this.disturbed(coproc))
         throw new BrokenLawError(
@@ -303,6 +304,18 @@ class Trial implements RunView {
           `${id} is ${state} for ${faults.join('; ')}, and nothing was done to ${coproc}`,
         );
     }
+  }
+
+  /** A domain that nothing was done to has done its work, and has done it right. */
+  #ended(domain: Domain): void {
+    if (domain.vcoprocs.some(({ id }) => this.disturbed(id)) || this.#hit.has(domain.name)) return;
+    domain.verify();
+    const { name, state, reason, results } = domain.report;
+    if (state !== 'finished')
+      throw new BrokenLawError('healthy parts converge', `domain ${name} ${state}: ${reason}`);
+    const wrong = results.find(({ ok }) => !ok);
+    if (wrong !== undefined)
+      throw new BrokenLawError('results are right', `domain ${name}: ${wrong.what}: ${wrong.detail}`);
   }
 
   #fail(error: unknown): void {

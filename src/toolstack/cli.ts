@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InvariantError } from '../base/assert.ts';
+import { exploreCommand } from './commands/explore.ts';
 import {
   checkCommand,
   listFirmwareCommand,
@@ -8,7 +9,25 @@ import {
   listSchedulersCommand,
   schemaCommand,
 } from './commands/inspect.ts';
+import { replayCommand } from './commands/replay.ts';
+import {
+  attachCommand,
+  coprocsCommand,
+  createCommand,
+  detachCommand,
+  dmesgCommand,
+  domainCommands,
+  downCommand,
+  dumpCommand,
+  eventsCommand,
+  infoCommand,
+  listCommand,
+  schedCommand,
+  vcoprocsCommand,
+} from './commands/control.ts';
+import { upCommand } from './commands/resident.ts';
 import { runCommand } from './commands/run.ts';
+import { topCommand } from './commands/top.ts';
 import { ConfigurationError } from './config/problem.ts';
 import { EXIT, type Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
@@ -42,11 +61,28 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     .exitOverride();
   for (const command of [
     runCommand,
+    exploreCommand,
+    replayCommand,
     checkCommand,
     listPlatformsCommand,
     listSchedulersCommand,
     listFirmwareCommand,
     schemaCommand,
+    upCommand,
+    listCommand,
+    coprocsCommand,
+    vcoprocsCommand,
+    infoCommand,
+    createCommand,
+    ...domainCommands,
+    attachCommand,
+    detachCommand,
+    schedCommand,
+    topCommand,
+    dmesgCommand,
+    eventsCommand,
+    dumpCommand,
+    downCommand,
   ]) {
     program.addCommand(command(terminal, (exit) => (code = exit)).copyInheritedSettings(program));
   }
@@ -57,6 +93,7 @@ Examples:
   covisor run examples/cockpit                       run a system on real threads
   covisor run examples/cockpit --runtime simulated   the same, deterministic, under virtual time
   covisor check examples/cockpit                     read a system and say what is wrong with it
+  covisor up examples/shares --detach                run a system that stays; then: covisor top, covisor down
 
 Exit codes: 0 ok, 1 a result or a law failed, 2 usage or configuration, 3 infrastructure, 4 internal, 130 interrupted.`,
   );

@@ -1,0 +1,253 @@
+import { Command } from 'commander';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { showDuration, toSeconds, type Duration } from '../../base/units.ts';
+import { runCampaign } from '../../explore/campaign.ts';
+import { replayed } from '../../explore/decisions.ts';
+import { RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
+import { shrink } from '../../explore/shrink.ts';
+import type { Subject } from '../../explore/subject.ts';
+import { tapeOf } from '../../explore/tape.ts';
+import { runTrial, type Failure } from '../../explore/trial.ts';
+import { NO_FAULTS, readPlan, type FaultPlan } from '../../faults/plan.ts';
+import { newEpoch, threadClock } from '../../runtime/threads/clock.ts';
+import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
+import { writeFailure } from '../failure-files.ts';
+import { shown } from '../files.ts';
+import { SMALL, openSubject } from '../subject.ts';
+import { EXIT, type Terminal } from '../terminal.ts';
+import { UsageError, parseDuration, parseWhole } from '../usage.ts';
+
+interface Flags {
+  readonly seeds: string;
+  readonly jobs?: string;
+  readonly timeLimit?: string;
+  readonly faults?: string;
+  readonly randomFaults: string;
+  readonly bail: string;
+  readonly out?: string;
+  readonly resume?: true;
+  readonly guard: string;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+const SUBJECT = new URL(`../subject${import.meta.url.endsWith('.js') ? '.js' : '.ts'}`, import.meta.url);
+const PROGRESS_MS = 500;
+const MOST_SHRINKING_RUNS = 600;
+
+export const exploreCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
+  new Command('explore')
+    .description(
+      'Run a system under virtual time, many times over, with chance and faults, and hold it to every law.',
+    )
+    .argument(
+      '<system>',
+      `a folder with system.dts and domains/*.cfg, or ${SMALL}: the built-in random guests`,
+    )
+    .option('--seeds <A..B>', 'which seeds', '1..1000')
+    .option('--jobs <number>', 'workers (default: one per processor)')
+    .option('--time-limit <length>', 'begin nothing new after this long, as in 30s, 8h is 480min')
+    .option('--faults <plan>', 'a fault plan, as YAML or JSON, carried out in every run')
+    .option('--random-faults <number>', 'faults that each run may draw besides', '4')
+    .option('--bail <number>', 'stop after so many different failures', '1')
+    .option('--out <folder>', 'where records and failures go (default: out/explore-<system>)')
+    .option('--resume', 'go on where the records in --out end')
+    .option('--guard <number>', 'run every so-manieth seed twice and compare', '64')
+    .option('--json', 'print the result as one JSON document')
+    .option('--quiet', 'print no progress')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  covisor explore small --seeds 1..100000
+  covisor explore examples/cockpit --seeds 1..20 --time-limit 5min
+  covisor explore small --seeds 1..5000 --faults plan.yaml --random-faults 0
+
+A failure prints one line that replays it. Exit codes: 0 every law holds, 1 a law is broken, 130 interrupted.`,
+    )
+    .action(async (system: string, flags: Flags) => exit(await explore(system, flags, terminal)));
+
+interface Found {
+  readonly signature: string;
+  readonly record: RunRecord & { readonly failure: Failure };
+  times: number;
+}
+
+async function explore(system: string, flags: Flags, { stdout, stderr }: Terminal): Promise<number> {
+  const { first, last } = parseSeeds(flags.seeds);
+  const jobs = flags.jobs === undefined ? availableParallelism() : parseWhole(flags.jobs, '--jobs', 1, 256);
+  const bail = parseWhole(flags.bail, '--bail', 1, 1_000_000);
+  const faults = parseWhole(flags.randomFaults, '--random-faults', 0, 64);
+  const guardEvery = parseWhole(flags.guard, '--guard', 1, 2 ** 31);
+  const limit = flags.timeLimit === undefined ? undefined : parseDuration(flags.timeLimit, '--time-limit');
+  const plan = flags.faults === undefined ? NO_FAULTS : readPlanFile(flags.faults);
+  // Opened here first: what is wrong with it is said once and at once.
+  const subject = await openSubject(system);
+  const out = outFolder(flags.out, system, stderr);
+  const earlier = flags.resume ? readRecords(out) : new Map<number, RunRecord>();
+
+  const tally = new Tally();
+  for (const [seed, record] of earlier) if (seed >= first && seed <= last) tally.add(record);
+  const file = new RecordFile(out);
+  const clock = threadClock(newEpoch());
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort();
+  process.once('SIGINT', interrupt);
+  const progress = (): string => tally.line(clock() as number as Duration, last - first + 1);
+  const interactive = stderr.isTTY === true && !flags.quiet;
+  const stopTicking = interactive
+    ? everyMilliseconds(PROGRESS_MS, () => void stderr.write(`\r\u001b[K${progress()}`))
+    : () => {};
+  try {
+    await runCampaign({
+      subjectModule: SUBJECT.href,
+      system,
+      plan,
+      faults,
+      guardEvery,
+      seeds: missing(first, last, earlier),
+      jobs: Math.min(jobs, last - first + 1),
+      goesOn: () => !interruption.signal.aborted && (limit === undefined || clock() < (limit as number)),
+      onRecord: (record) => {
+        file.append(record);
+        tally.add(record);
+        return tally.found.size < bail;
+      },
+    });
+  } finally {
+    stopTicking();
+    file.close();
+    process.off('SIGINT', interrupt);
+  }
+  const took = clock() as number as Duration;
+  if (interactive) stderr.write('\r\u001b[K');
+  if (!flags.quiet) stderr.write(`${progress()}\n`);
+  const failures: { law: string; what: string; times: number; seed: number; replay: string }[] = [];
+  for (const found of tally.found.values()) {
+    const { record, times } = found;
+    const replay = await explain(subject, { system, plan, faults }, record, join(out, `seed-${record.seed}`));
+    failures.push({ law: record.failure.law, what: record.failure.what, times, seed: record.seed, replay });
+  }
+  const marks = Object.fromEntries([...tally.marks].sort());
+  if (flags.json) {
+    const { runs, steps, events, length } = tally;
+    stdout.write(
+      `${JSON.stringify({ schemaVersion: 1, system, runs, steps, events, length, took, marks, failures }, null, 2)}\n`,
+    );
+  } else {
+    for (const { law, what, times, replay } of failures)
+      stdout.write(`FAILED ${law}: ${what}\n  in ${times} of ${tally.runs} runs; replay with\n  ${replay}\n`);
+    if (failures.length === 0)
+      stdout.write(`${tally.runs} runs, every law holds; ${tally.marks.size} situations seen\n`);
+    if (!flags.quiet)
+      for (const [mark, times] of Object.entries(marks))
+        stderr.write(`  ${String(times).padStart(9)}  ${mark}\n`);
+  }
+  if (failures.length > 0) return EXIT.failed;
+  return interruption.signal.aborted ? EXIT.interrupted : EXIT.ok;
+}
+
+/** Runs a failure again, shrinks it and writes all about it. Returns the line that replays it. */
+async function explain(
+  subject: Subject,
+  run: { readonly system: string; readonly plan: FaultPlan; readonly faults: number },
+  { seed, decisions, failure }: RunRecord & { readonly failure: Failure },
+  folder: string,
+): Promise<string> {
+  const { plan, faults } = run;
+  const again = await runTrial(subject, { oracle: replayed(decisions ?? [], false), plan, faults });
+  const result = { ...again, failure: again.failure ?? failure };
+  const shrunk =
+    again.failure === undefined
+      ? { result }
+      : await shrink(subject, result, { plan, faults }, MOST_SHRINKING_RUNS);
+  const whole = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, result);
+  const reduced = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, shrunk.result);
+  return `covisor replay ${shown(await writeFailure(folder, subject, whole, reduced))}`;
+}
+
+const resolvedSystem = (system: string): string => (system === SMALL ? system : resolve(system));
+
+/** What a campaign has seen so far. */
+class Tally {
+  runs = 0;
+  steps = 0;
+  events = 0;
+  length = 0;
+  readonly marks = new Map<string, number>();
+  readonly found = new Map<string, Found>();
+
+  add(record: RunRecord): void {
+    this.runs++;
+    this.steps += record.steps;
+    this.events += record.events;
+    this.length += record.length;
+    for (const [mark, times] of Object.entries(record.marks))
+      this.marks.set(mark, (this.marks.get(mark) ?? 0) + times);
+    const { failure } = record;
+    if (failure === null) return;
+    const signature = `${failure.law}: ${failure.what.replaceAll(/\d+/g, '#').replaceAll(/\b[a-d]\//g, '')}`;
+    const found = this.found.get(signature);
+    if (found === undefined)
+      this.found.set(signature, { signature, record: { ...record, failure }, times: 1 });
+    else found.times++;
+  }
+
+  line(elapsed: Duration, of: number): string {
+    const rate = this.runs / Math.max(toSeconds(elapsed), 0.001);
+    const ratio = this.length / Math.max(elapsed, 1);
+    return (
+      `${this.runs} of ${of} runs, ${rate.toFixed(0)}/s, ${this.steps} steps, ` +
+      `virtual ${showDuration(this.length as Duration)} (${ratio.toFixed(2)} x real time), ` +
+      `${this.marks.size} situations, ${this.found.size} failures`
+    );
+  }
+}
+
+function* missing(first: number, last: number, earlier: ReadonlyMap<number, RunRecord>): Generator<number> {
+  for (let seed = first; seed <= last; seed++) if (!earlier.has(seed)) yield seed;
+}
+
+function parseSeeds(text: string): { first: number; last: number } {
+  const match = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (match === null || last < first || last >= 2 ** 31)
+    throw new UsageError(`--seeds ${text}: expected A..B with A at most B, as in 1..1000`);
+  return { first, last };
+}
+
+/** Reads a fault plan. Throws a `UsageError` that says what is wrong with it. */
+function readPlanFile(path: string): FaultPlan {
+  let value: unknown;
+  try {
+    value = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const [line] = String(error instanceof Error ? error.message : error).split('\n');
+    throw new UsageError(`--faults ${path}: ${line}; expected a fault plan in YAML or JSON`);
+  }
+  const plan = readPlan(value);
+  if (plan.kind === 'failed') throw new UsageError(`--faults ${path}: ${plan.reason}`);
+  return plan.value;
+}
+
+/** The folder for records. Where nothing can be written, a new one of the machine's own. */
+function outFolder(wanted: string | undefined, system: string, stderr: NodeJS.WriteStream): string {
+  const out = resolve(wanted ?? join('out', `explore-${basename(resolve(system))}`));
+  let above = out;
+  while (!existsSync(above)) above = dirname(above);
+  try {
+    accessSync(above, constants.W_OK);
+    mkdirSync(out, { recursive: true });
+    return out;
+  } catch {
+    if (wanted !== undefined)
+      throw new UsageError(`--out ${wanted}: it cannot be written; expected a folder that can`);
+    const other = mkdtempSync(join(tmpdir(), 'covisor-explore-'));
+    stderr.write(`${out} cannot be written: records go to ${other}\n`);
+    return other;
+  }
+}

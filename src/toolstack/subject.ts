@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { failed, type Outcome } from '../base/outcome.ts';
+import { ms, seconds } from '../base/units.ts';
+import type { FirmwareImage } from '../contract/firmware.ts';
+import type { GuestProgram } from '../contract/guest.ts';
+import type { VcoprocId } from '../contract/names.ts';
+import type { SchedulerFactory } from '../contract/scheduler.ts';
+import type { DomainDescription } from '../contract/system.ts';
+import { smallSystem } from '../explore/small-system.ts';
+import type { Subject } from '../explore/subject.ts';
+import { firmwareLibrary } from '../firmware/library.ts';
+import { prepareFirmware } from '../firmware/prepare.ts';
+import { checkLaws } from '../observe/laws.ts';
+import { platforms } from '../platforms/index.ts';
+import { schedulers } from '../schedulers/index.ts';
+import { readAsset, resultPath } from './files.ts';
+import { loadGuest } from './guest-loader.ts';
+import { readSystem } from './known.ts';
+
+/** The built-in system of random guests. */
+export const SMALL = 'small';
+
+/** A system for a campaign: the built-in one, or a folder's. Throws a `ConfigurationError`. */
+export async function openSubject(system: string): Promise<Subject> {
+  return system === SMALL ? smallSubject() : folderSubject(system);
+}
+
+function smallSubject(): Subject {
+  const names = Object.entries(schedulers)
+    .filter(([, { create }]) => takesAnyone(create))
+    .map(([name]) => name);
+  return {
+    name: SMALL,
+    platforms,
+    schedulers,
+    laws: checkLaws,
+    firmware: remembered(firmwareLibrary()),
+    build: (oracle, run) => smallSystem(oracle, run, names, platforms),
+  };
+}
+
+/** Whether a scheduler takes several vcoprocs of which it is told nothing. */
+function takesAnyone(create: SchedulerFactory): boolean {
+  const scheduler = create({ timeslice: ms(1), parameters: {} });
+  if (!('admit' in scheduler)) return false;
+  const strangers = ['a/gpu0', 'b/gpu0'] as readonly string[] as readonly VcoprocId[];
+  return strangers.every((vcoproc) => scheduler.admit(vcoproc, {}).kind === 'admitted');
+}
+
+async function folderSubject(folder: string): Promise<Subject> {
+  const system = readSystem(folder);
+  const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
+  const guests: { description: DomainDescription; program: GuestProgram }[] = [];
+  for (const description of all) guests.push({ description, program: await loadGuest(description) });
+  const files = {
+    asset: (path: string) => readAsset(system.folder, path),
+    input: undefined,
+    write: resultPath,
+  };
+  return {
+    name: folder,
+    platforms,
+    schedulers,
+    laws: checkLaws,
+    firmware: remembered(firmwareLibrary([join(system.folder, 'firmware')])),
+    build: () => ({
+      coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })),
+      domains: guests.map((guest) => ({ ...guest, files })),
+      bound: { length: seconds(600), steps: 1_000_000_000 },
+    }),
+  };
+}
+
+/** Firmware is read and prepared once for all runs. */
+function remembered(library: ReturnType<typeof firmwareLibrary>): (name: string) => Outcome<FirmwareImage> {
+  const images = new Map<string, Outcome<FirmwareImage>>();
+  return (name) => {
+    let image = images.get(name);
+    if (image === undefined) {
+      image = name.endsWith('.wasm') ? fromFile(name) : library.load(name, { metered: true });
+      images.set(name, image);
+    }
+    return image;
+  };
+}
+
+function fromFile(path: string): Outcome<FirmwareImage> {
+  try {
+    return prepareFirmware(basename(path, '.wasm'), readFileSync(path), { metered: true });
+  } catch {
+    return failed(`firmware ${path} cannot be read`);
+  }
+}

@@ -1,0 +1,22 @@
+import type { CampaignTask } from '../src/explore/campaign.ts';
+import type { RunRecord } from '../src/explore/records.ts';
+import { runSeed } from '../src/explore/run-seeds.ts';
+import type { Subject } from '../src/explore/subject.ts';
+
+const subjects = new Map<string, Promise<Subject>>();
+
+/** Runs the seeds of one batch, one after the other. */
+export default async function runBatch(task: CampaignTask): Promise<RunRecord[]> {
+  const { subjectModule, system, seeds } = task;
+  const key = `${subjectModule} ${system}`;
+  let opened = subjects.get(key);
+  if (opened === undefined) {
+    const module = (await import(subjectModule)) as { openSubject(system: string): Promise<Subject> };
+    opened = module.openSubject(system);
+    subjects.set(key, opened);
+  }
+  const subject = await opened;
+  const records: RunRecord[] = [];
+  for (const seed of seeds) records.push(await runSeed(subject, seed, task));
+  return records;
+}
