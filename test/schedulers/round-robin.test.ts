@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { ms } from '../../src/base/units.ts';
+import { roundRobin } from '../../src/schedulers/round-robin.ts';
+import { vcoprocOf } from '../hostile/support.ts';
+import { coproc, withRig } from '../rig.ts';
+import { schedulerConformance } from './conformance.ts';
+
+schedulerConformance('round-robin', roundRobin);
+
+describe('round-robin, in simulation', () => {
+  it.each([2, 3, 4, 5])('gives %i equal spinners equal shares within two in a hundred', async (count) => {
+    await withRig('simulated', {}, async (rig) => {
+      for (let n = 0; n < count; n++) {
+        await rig.domain(`d${n}`, { gpu0: 'stream' }, async (domain) => {
+          const gpu = domain.coproc('gpu0');
+          const iova = gpu.map(domain.memory.allocate(1 << 20), 'read');
+          while ((await gpu.submit({ op: 1, args: [iova, 1 << 20] })).status === 'ok');
+        });
+      }
+      const report = await rig.run(async () => {
+        await rig.after(ms(120 + 80 * (rig.domains.length - 2)));
+        for (const domain of rig.domains) await rig.hypervisor.destroyDomain(domain);
+      });
+      const times = report.vcoprocs.map(({ time }) => time);
+      const mean = times.reduce((total, time) => total + time, 0) / count;
+      for (const time of times) expect(Math.abs(time - mean) / mean).toBeLessThan(0.02);
+    });
+  });
+
+  it('gives a sleeper that is on for 19 parts and off for one no more than its share', async () => {
+    await withRig('simulated', { coprocs: [coproc('gpu0')] }, async (rig) => {
+      for (const name of ['sleeper', 'busy1', 'busy2']) {
+        await rig.domain(name, { gpu0: 'stream' }, async (domain) => {
+          const gpu = domain.coproc('gpu0');
+          const iova = gpu.map(domain.memory.allocate(1 << 20), 'read');
+          while ((await gpu.submit({ op: 1, args: [iova, 65536] })).status === 'ok') {
+            if (name === 'sleeper') await domain.sleep(ms(0.05));
+          }
+        });
+      }
+      const report = await rig.run(async () => {
+        await rig.after(ms(120 + 80 * (rig.domains.length - 2)));
+        for (const domain of rig.domains) await rig.hypervisor.destroyDomain(domain);
+      });
+      const total = report.vcoprocs.reduce((sum, { time }) => sum + time, 0);
+      expect(vcoprocOf(report, 'sleeper/gpu0').time / total).toBeLessThan(0.34);
+    });
+  });
+});
