@@ -1,5 +1,6 @@
-import { KIND, RefusedError, type Site } from './operation.ts';
+import { KIND, RefusedError, type Kind, type Site } from './operation.ts';
 import { SharedMemory } from './shared-memory.ts';
+import { WaitPromise, type Coroutine, type Thread } from './thread.ts';
 
 /** What a rewritten function yields: it is about to do the operation in the registers, … */
 export const STEP = 0;
@@ -8,17 +9,10 @@ export const CALL = 1;
 /** … or it awaits the promise in `awaited`, which is pending. */
 export const AWAIT = 2;
 
-export type Coroutine = Generator<number, unknown, unknown>;
 type Call = (...args: unknown[]) => unknown;
 /** A function of a checked module: itself for setup, and as a generator for threads. */
 export type Rewritten = Call & { $g?: (...args: never[]) => Coroutine; $a?: (...args: never[]) => Coroutine };
 
-/** What Atomics.waitAsync promises, in a checked thread. */
-export class WaitPromise {
-  settled: 'ok' | 'timed-out' | undefined;
-}
-
-const NOBODY = -1;
 type Numbers = Int32Array;
 
 /**
@@ -28,27 +22,18 @@ type Numbers = Int32Array;
 export class Conductor {
   readonly memory = new SharedMemory();
   readonly sites: Site[] = [];
-  /** The thread that runs, or -1 during setup and checks. */
-  thread = NOBODY;
+  /** The thread that runs, or undefined during setup and checks. */
+  thread: Thread | undefined;
   /** Where code was met that cannot be checked. It may have caught the error: the engine looks here. */
   refused: RefusedError | undefined;
-  // The registers of the pending operation.
-  site = 0;
-  address = 0;
-  bytes = 0;
-  /** Of a wait: the value and the milliseconds; of a notify: how many. */
-  expected: number | bigint = 0;
-  limit = Infinity;
-  view: ArrayBufferView | undefined;
   callee: Coroutine | undefined;
-  awaited: WaitPromise | undefined;
   /** Marks given out in this run. */
   stamps = 0;
 
   begin(): void {
     this.memory.begin();
     this.stamps = 0;
-    this.thread = NOBODY;
+    this.thread = undefined;
   }
 
   refuse(site: number, reason: string): never {
@@ -60,56 +45,71 @@ export class Conductor {
   // ---- called by rewritten threads
 
   /** About to touch element `index` of `view`. Says false when no other thread can see it. */
-  at(view: unknown, index: unknown, site: number): boolean {
+  at(view: unknown, index: unknown, site: number, kind: Kind): boolean {
     const base = (view as { $base?: number }).$base ?? this.memory.baseOf(view);
     if (base < 0) return false;
     const place = typeof index === 'number' ? index : Number(index);
     const { length, BYTES_PER_ELEMENT } = view as Numbers;
     if (!(place >= 0 && place < length) || place !== Math.floor(place)) return false;
-    this.view = view as ArrayBufferView;
-    this.address = base + place * BYTES_PER_ELEMENT;
-    this.bytes = BYTES_PER_ELEMENT;
-    this.site = site;
+    const thread = this.thread!;
+    thread.view = view as ArrayBufferView;
+    thread.address = base + place * BYTES_PER_ELEMENT;
+    thread.bytes = BYTES_PER_ELEMENT;
+    thread.site = site;
+    thread.kind = kind;
     return true;
   }
 
   /** About to wait; the value of the `yield` that follows is what Atomics.wait returns. */
-  wait(view: unknown, index: unknown, expected: number | bigint, limit: unknown, site: number): void {
-    if (!this.at(view, index, site)) this.refuse(site, 'waits on memory that is not shared; it would throw');
-    this.expected = expected;
+  wait(
+    view: unknown,
+    index: unknown,
+    expected: number | bigint,
+    limit: unknown,
+    site: number,
+    kind: Kind,
+  ): void {
+    if (!this.at(view, index, site, kind))
+      this.refuse(site, 'waits on memory that is not shared; it would throw');
     const milliseconds = limit === undefined ? Infinity : Number(limit);
-    this.limit = Number.isNaN(milliseconds) ? Infinity : Math.max(0, milliseconds);
+    this.thread!.expected = expected;
+    this.thread!.limit = Number.isNaN(milliseconds) ? Infinity : Math.max(0, milliseconds);
   }
 
   /** About to compare and exchange. */
   compare(view: unknown, index: unknown, expected: number | bigint, site: number): boolean {
-    this.expected = expected;
-    return this.at(view, index, site);
+    this.thread!.expected = expected;
+    return this.at(view, index, site, KIND.compareExchange);
   }
 
   notify(view: unknown, index: unknown, count: unknown, site: number): boolean {
-    if (!this.at(view, index, site)) return false;
-    this.limit = count === undefined ? Infinity : Math.max(0, Number(count));
+    if (!this.at(view, index, site, KIND.notify)) return false;
+    this.thread!.limit = count === undefined ? Infinity : Math.max(0, Number(count));
     return true;
   }
 
   pause(site: number): void {
-    this.site = site;
-    this.address = 0;
-    this.bytes = 0;
+    this.#nowhere(site, KIND.pause, 0);
   }
 
   stamp(site: number): void {
-    this.site = site;
-    this.address = 0;
-    this.bytes = 1;
+    this.#nowhere(site, KIND.stamp, 1);
+  }
+
+  #nowhere(site: number, kind: Kind, bytes: number): void {
+    const thread = this.thread!;
+    thread.view = undefined;
+    thread.address = 0;
+    thread.bytes = bytes;
+    thread.site = site;
+    thread.kind = kind;
   }
 
   /** Whether an awaited value is still to come; what it is worth otherwise stays with the caller. */
   pending(value: unknown, site: number): boolean {
     if (value instanceof WaitPromise) {
-      this.awaited = value;
-      this.site = site;
+      this.thread!.awaited = value;
+      this.thread!.site = site;
       return value.settled === undefined;
     }
     if (typeof (value as { then?: unknown } | undefined | null)?.then === 'function')
@@ -132,7 +132,7 @@ export class Conductor {
 
   /** Where code cannot be stopped between two accesses: a shared view stops it here, with its place. */
   alone<T>(value: T, site: number): T {
-    if (this.thread !== NOBODY && ArrayBuffer.isView(value) && this.memory.baseOf(value) >= 0) {
+    if (this.thread !== undefined && ArrayBuffer.isView(value) && this.memory.baseOf(value) >= 0) {
       this.refuse(
         site,
         `touches shared memory in ${this.sites[site]!.inside}, where a thread cannot be stopped; ` +
@@ -161,20 +161,27 @@ export class Conductor {
 
   // ---- many bytes at once
 
-  #range(view: ArrayBufferView, address: number, bytes: number, site: number): boolean {
+  #range(
+    view: ArrayBufferView,
+    address: number,
+    bytes: number,
+    site: number,
+    kind: Kind = KIND.read,
+  ): boolean {
     if (bytes <= 0) return false;
-    this.view = view;
-    this.address = address;
-    this.bytes = bytes;
-    this.site = site;
+    const thread = this.thread!;
+    thread.view = view;
+    thread.address = address;
+    thread.bytes = bytes;
+    thread.site = site;
+    thread.kind = kind;
     return true;
   }
 
   *#bulk(view: Numbers, base: number, name: string, args: readonly unknown[], site: number): Coroutine {
     const size = view.BYTES_PER_ELEMENT;
     const method = (view as unknown as Record<string, Call>)[name]!;
-    /** The twin of a site, one further, that writes. */
-    const write = site + 1;
+    const write = KIND.write;
     if (name === 'set') {
       const [from, offset = 0] = args as [ArrayLike<number>, number | undefined];
       const source = ArrayBuffer.isView(from) ? this.memory.baseOf(from) : -1;
@@ -184,7 +191,7 @@ export class Conductor {
         if (this.#range(other, source, other.byteLength, site)) yield STEP;
         values = other.slice();
       }
-      if (base >= 0 && this.#range(view, base + offset * size, values.length * size, write)) yield STEP;
+      if (base >= 0 && this.#range(view, base + offset * size, values.length * size, site, write)) yield STEP;
       view.set(values, offset);
       return undefined;
     }
@@ -196,14 +203,14 @@ export class Conductor {
       const [first, last] = name === 'fill' ? args.slice(1) : args;
       const from = index(first, 0);
       const bytes = (index(last, view.length) - from) * size;
-      if (this.#range(view, base + from * size, bytes, name === 'fill' ? write : site)) yield STEP;
+      if (this.#range(view, base + from * size, bytes, site, name === 'fill' ? write : KIND.read)) yield STEP;
     } else if (name === 'copyWithin') {
       const to = index(args[0], 0);
       const from = index(args[1], 0);
       const bytes = Math.min(index(args[2], view.length) - from, view.length - to) * size;
       if (this.#range(view, base + from * size, bytes, site)) yield STEP;
       const values = view.slice(from, from + bytes / size);
-      if (this.#range(view, base + to * size, bytes, write)) yield STEP;
+      if (this.#range(view, base + to * size, bytes, site, write)) yield STEP;
       view.set(values, to);
       return view;
     } else if (name === 'at') {
@@ -222,7 +229,8 @@ export class Conductor {
     const bytes = Number(width![2]) / 8;
     const offset = Number(args[0]);
     const inside = offset >= 0 && offset + bytes <= view.byteLength;
-    if (inside && this.#range(view, base + offset, bytes, width![1] === 's' ? site + 1 : site)) yield STEP;
+    if (inside && this.#range(view, base + offset, bytes, site, width![1] === 's' ? KIND.write : KIND.read))
+      yield STEP;
     return (view as unknown as Record<string, Call>)[name]!.apply(view, args as unknown[]);
   }
 }
@@ -271,6 +279,3 @@ export const BULK_METHODS: ReadonlySet<string> = new Set([
     'BigUint64',
   ].flatMap((name) => [`get${name}`, `set${name}`]),
 ]);
-
-/** KIND of the two sites that a bulk access takes: the first reads, the second writes. */
-export const BULK_KINDS = [KIND.read, KIND.write] as const;

@@ -9,7 +9,7 @@ import { RandomWalk } from './search/random-walk.ts';
 import { Reduction } from './search/reduction.ts';
 import { Replay } from './search/replay.ts';
 import { shrink } from './shrink.ts';
-import { fingerprint, readTape, tapeOf } from './tape.ts';
+import { fingerprint, played, readTape, tapeOf } from './tape.ts';
 
 /** The ways through the orders of a scenario. */
 export const strategies = {
@@ -75,7 +75,7 @@ export function explore(checked: CheckedScenario, options: ExploreOptions = {}):
   const execution = new Execution(checked.scenario, checked.program.conductor, { races, maxSteps });
   if (options.replay !== undefined) return replayed(checked, execution, options.replay);
   const strategy = options.strategy ?? 'reduction';
-  const search: Search = strategies[strategy](execution.threads, options);
+  const search: Search = strategies[strategy](execution.threads.length, options);
   const outcomes = new Map<string, number>();
   let [runs, redundant, steps, failures] = [0, 0, 0, 0];
   let first: number[] | undefined;
@@ -86,7 +86,7 @@ export function explore(checked: CheckedScenario, options: ExploreOptions = {}):
       complete = true;
       break;
     }
-    steps += execution.log.length;
+    steps += execution.length;
     if (went === 'redundant') redundant++;
     else {
       runs++;
@@ -94,7 +94,7 @@ export function explore(checked: CheckedScenario, options: ExploreOptions = {}):
         outcomes.set(execution.outcome, (outcomes.get(execution.outcome) ?? 0) + 1);
       if (execution.failure !== undefined) {
         failures++;
-        first ??= Array.from(execution.log.thread.subarray(0, execution.log.length));
+        first ??= played(execution);
         if (!keepGoing) break;
       }
     }
@@ -132,7 +132,7 @@ function replayed(checked: CheckedScenario, execution: Execution, word: string):
   const { keys } = tapeOf(execution);
   const stale = replay.strayed >= 0 || fingerprint(keys) !== tape.fingerprint;
   const failed = execution.failure !== undefined;
-  const steps = execution.log.length;
+  const steps = execution.length;
   const outcomes = failed ? {} : { [execution.outcome]: 1 };
   return {
     scenario: checked.name,

@@ -1,8 +1,8 @@
 import { KIND, clash, isPlain, isWrite, touchesBytes } from './operation.ts';
-import type { Log } from './log.ts';
+import type { Step } from './thread.ts';
 
-/** What one access means for races: plain or atomic, read or write; -1: nothing. By index of KIND. */
-const CLASS = Int8Array.of(0, 1, 2, 3, 3, 2, 2, -1, -1, -1, -1, 3);
+/** What one access means for races: plain or atomic, read or write. By index of KIND. */
+const CLASS = Int8Array.of(0, 1, 2, 3, 3, 3, 2, 2);
 const ATOMIC_READ = 2;
 const PLAIN_WRITE = 1;
 /** Plain accesses up to this size are kept word by word; longer ones are looked up in the log. */
@@ -47,7 +47,14 @@ export class HappensBefore {
   }
 
   /** Step `index` of the log. Returns the earlier step that it races with, or -1. */
-  access(index: number, log: Log, thread: number, kind: number, address: number, bytes: number): number {
+  access(
+    index: number,
+    log: readonly Step[],
+    thread: number,
+    kind: number,
+    address: number,
+    bytes: number,
+  ): number {
     this.#clocks[thread * this.#threads + thread] = this.#start + index + 1;
     if (bytes === 4 && (address & 3) === 0) {
       if (this.#odd.length > 0) {
@@ -122,17 +129,25 @@ export class HappensBefore {
     return -1;
   }
 
-  #againstOdd(log: Log, thread: number, kind: number, address: number, bytes: number): number {
+  #againstOdd(log: readonly Step[], thread: number, kind: number, address: number, bytes: number): number {
     for (const step of this.#odd) if (this.#races(step, log, thread, kind, address, bytes)) return step;
     return -1;
   }
 
-  #races(step: number, log: Log, thread: number, kind: number, address: number, bytes: number): boolean {
-    const other = log.thread[step]!;
-    const otherKind = log.failed[step] === 1 ? KIND.load : log.kind[step]!;
+  #races(
+    step: number,
+    log: readonly Step[],
+    thread: number,
+    kind: number,
+    address: number,
+    bytes: number,
+  ): boolean {
+    const earlier = log[step]!;
+    const other = earlier.thread;
+    const otherKind = earlier.failed ? KIND.load : earlier.kind;
     if (other === thread || !touchesBytes(otherKind)) return false;
-    const from = log.address[step]!;
-    const size = log.bytes[step]!;
+    const from = earlier.address;
+    const size = earlier.bytes;
     if (from >= address + bytes || address >= from + size || !clash(kind, otherKind)) return false;
     if (!isWrite(kind) && !isWrite(otherKind)) return false;
     if (!isPlain(kind) && !isPlain(otherKind) && from === address && size === bytes) return false;
@@ -140,7 +155,14 @@ export class HappensBefore {
   }
 
   /** Any other access, compared with all of the run. */
-  #oddAccess(index: number, log: Log, thread: number, kind: number, address: number, bytes: number): number {
+  #oddAccess(
+    index: number,
+    log: readonly Step[],
+    thread: number,
+    kind: number,
+    address: number,
+    bytes: number,
+  ): number {
     for (let step = 0; step < index; step++)
       if (this.#races(step, log, thread, kind, address, bytes)) return step;
     if (!isPlain(kind) && kind !== KIND.store) this.#readFrom(index, log, thread, address, bytes);
@@ -152,13 +174,14 @@ export class HappensBefore {
     return -1;
   }
 
-  #readFrom(index: number, log: Log, thread: number, address: number, bytes: number): void {
+  #readFrom(index: number, log: readonly Step[], thread: number, address: number, bytes: number): void {
     for (let step = index - 1; step >= 0; step--) {
-      if (!isWrite(log.kind[step]!) || log.failed[step] === 1) continue;
-      const from = log.address[step]!;
-      if (from >= address + bytes || address >= from + log.bytes[step]!) continue;
+      const earlier = log[step]!;
+      if (!isWrite(earlier.kind) || earlier.failed) continue;
+      const from = earlier.address;
+      if (from >= address + bytes || address >= from + earlier.bytes) continue;
       const clock = this.#oddClocks.get(step);
-      if (clock !== undefined && from === address && log.bytes[step] === bytes) this.#join(thread, clock, 0);
+      if (clock !== undefined && from === address && earlier.bytes === bytes) this.#join(thread, clock, 0);
       return;
     }
   }

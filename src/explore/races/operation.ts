@@ -11,16 +11,16 @@ export const KIND = {
   store: 3,
   /** Atomics.add, exchange and their like: a read and a write at once. */
   update: 4,
-  wait: 5,
-  waitAsync: 6,
-  notify: 7,
-  /** A hint that the loop around it spins: goes on only when something that it read has changed. */
-  pause: 8,
-  /** A mark in the order of the whole run, for histories. Orders nothing. */
-  stamp: 9,
-  timeout: 10,
   /** A read, and a write where the value was as expected. */
-  compareExchange: 11,
+  compareExchange: 5,
+  wait: 6,
+  waitAsync: 7,
+  notify: 8,
+  /** A hint that the loop around it spins: goes on only when something that it read has changed. */
+  pause: 9,
+  /** A mark in the order of the whole run, for histories. Orders nothing. */
+  stamp: 10,
+  timeout: 11,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
@@ -30,7 +30,7 @@ const W = 2;
 const Q = 4;
 
 /** What each kind does to its bytes, by index of {@link KIND}. */
-export const EFFECT: Uint8Array = Uint8Array.of(R, W, R, W, R | W, R | Q, R | Q, Q, R, W, Q, R | W);
+export const EFFECT: Uint8Array = Uint8Array.of(R, W, R, W, R | W, R | W, R | Q, R | Q, Q, R, W, Q);
 const CLASH = new Uint8Array(64);
 for (let a = 0; a < 8; a++)
   for (let b = 0; b < 8; b++)
@@ -42,8 +42,7 @@ export const clash = (a: number, b: number): boolean => CLASH[EFFECT[a]! * 8 + E
 
 export const isPlain = (kind: number): boolean => kind === KIND.read || kind === KIND.write;
 /** Whether a kind touches bytes that others read and write, beyond the list of waiters. */
-export const touchesBytes = (kind: number): boolean =>
-  (EFFECT[kind]! & (R | W)) !== 0 && kind !== KIND.stamp && kind !== KIND.pause;
+export const touchesBytes = (kind: number): boolean => kind < KIND.notify;
 export const isWrite = (kind: number): boolean => (EFFECT[kind]! & W) !== 0 && kind !== KIND.stamp;
 
 /** One place in the source where shared memory is touched. */

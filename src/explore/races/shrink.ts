@@ -2,6 +2,7 @@ import type { Execution } from './execution.ts';
 import type { Failure } from './failure.ts';
 import { DepthFirst } from './search/depth-first.ts';
 import { Replay } from './search/replay.ts';
+import { played } from './tape.ts';
 
 export interface Shrunk {
   readonly choices: readonly number[];
@@ -18,7 +19,7 @@ export function signature(failure: Failure, execution: Execution): string {
   switch (failure.kind) {
     case 'race':
       return `race ${[failure.first, failure.second]
-        .map((step) => place(log.site[step]!))
+        .map((step) => place(log[step]!.site))
         .sort()
         .join(' ')}`;
     case 'deadlock':
@@ -55,7 +56,7 @@ export function shrink(execution: Execution, choices: readonly number[], effort:
         fewest = bound >= best.preemptions;
         break search;
       }
-      const length = execution.log.length;
+      const length = execution.length;
       if (!fails() || (bound === best.preemptions && length >= best.choices.length)) continue;
       const found = played(execution);
       best = { choices: found, preemptions: countPreemptions(execution, found) };
@@ -94,9 +95,6 @@ function debugged(execution: Execution, from: Best, wanted: string, effort: numb
   }
   return best;
 }
-
-const played = (execution: Execution): number[] =>
-  Array.from(execution.log.thread.subarray(0, execution.log.length));
 
 /** Replays an order and counts its preemptions. The execution stands at its end afterwards. */
 export function countPreemptions(execution: Execution, choices: readonly number[]): number {

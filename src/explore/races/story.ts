@@ -1,4 +1,5 @@
-import type { Execution, Traced, Value } from './execution.ts';
+import type { Execution } from './execution.ts';
+import type { Traced, Value } from './value.ts';
 import type { Failure } from './failure.ts';
 import type { CheckedScenario } from './load.ts';
 import { KIND, isWrite, operationName } from './operation.ts';
@@ -78,18 +79,18 @@ const quoted = (text: string): string =>
   /^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 function stepOf({ log, conductor, names }: Execution, step: number, { before, after }: Traced): StoryStep {
-  const site = conductor.sites[log.site[step]!]!;
-  const kind = log.kind[step]!;
+  const site = conductor.sites[log[step]!.site]!;
+  const kind = log[step]!.kind;
   return {
-    thread: names[log.thread[step]!]!,
+    thread: names[log[step]!.thread]!,
     operation: operationName(kind),
     file: site.file,
     line: site.line,
     source: site.text,
     inside: site.inside,
-    address: log.address[step]!,
-    bytes: log.bytes[step]!,
-    value: valueOf(kind, log.bytes[step]!, before, after),
+    address: log[step]!.address,
+    bytes: log[step]!.bytes,
+    value: valueOf(kind, log[step]!.bytes, before, after),
   };
 }
 

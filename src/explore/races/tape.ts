@@ -10,11 +10,15 @@ export interface Tape {
   readonly keys: readonly string[];
 }
 
+/** The threads of the run at hand, step by step. */
+export const played = (execution: Execution): number[] =>
+  execution.log.slice(0, execution.length).map(({ thread }) => thread);
+
 export function tapeOf(execution: Execution): Tape {
   const { log, names, conductor } = execution;
-  const choices = Array.from(log.thread.subarray(0, log.length));
+  const choices = played(execution);
   const keys = choices.map((thread, step) => {
-    const site = { ...conductor.sites[log.site[step]!]!, kind: log.kind[step]! as never };
+    const site = { ...conductor.sites[log[step]!.site]!, kind: log[step]!.kind };
     return `${names[thread]} ${siteKey(site)}`;
   });
   return { choices, keys };

@@ -1,4 +1,4 @@
-import type { WaitPromise } from './conductor.ts';
+import type { WaitPromise } from './thread.ts';
 
 export interface Waiter {
   readonly thread: number;

@@ -50,7 +50,6 @@ export function rewriteCall(to: Rewriting, node: ts.CallExpression, mode: Mode, 
         `${chosen} === ${method} ? ${result} : ($.callee = ${result}, yield 1))`;
       if (!BULK_METHODS.has(name)) return `(${target}, ${call(args())})`;
       const site = to.site(node, KIND.read, mode);
-      to.site(node, KIND.write, mode);
       return mode.temps.use(
         1,
         (values) =>

@@ -16,8 +16,8 @@ const ATOMICS: Readonly<Record<string, Kind>> = {
 };
 
 /** `$.at(view, index, site) && (yield 0)`: what comes before an access. */
-export const stopAt = (view: string, index: string, site: number): string =>
-  `$.at(${view}, ${index}, ${site}) && (yield 0)`;
+export const stopAt = (view: string, index: string, site: number, kind: Kind): string =>
+  `$.at(${view}, ${index}, ${site}, ${kind}) && (yield 0)`;
 
 export function rewriteExpression(to: Rewriting, node: ts.Node, mode: Mode): string {
   if (ts.isIdentifier(node)) return identifier(to, node);
@@ -87,14 +87,14 @@ function atomics(to: Rewriting, node: ts.CallExpression, name: string, mode: Mod
   return operands(to, args, mode, (sets, [view, index, ...rest]) => {
     if (name === 'wait' || name === 'waitAsync') {
       const [expected = 'undefined', limit = 'undefined'] = rest;
-      return `(${sets}$.wait(${view}, ${index}, ${expected}, ${limit}, ${site}), yield 0)`;
+      return `(${sets}$.wait(${view}, ${index}, ${expected}, ${limit}, ${site}, ${kind}), yield 0)`;
     }
     if (name === 'notify')
       return `(${sets}$.notify(${view}, ${index}, ${rest[0] ?? 'undefined'}, ${site}) ? yield 0 : 0)`;
     const stop =
       name === 'compareExchange'
         ? `$.compare(${view}, ${index}, ${rest[0]}, ${site}) && (yield 0)`
-        : stopAt(view!, index!, site);
+        : stopAt(view!, index!, site, kind);
     const call = `Atomics.${name}(${[view, index, ...rest].join(', ')})`;
     return `(${sets}${stop}, ${call})`;
   });
@@ -154,7 +154,7 @@ function element(to: Rewriting, node: ts.ElementAccessExpression, mode: Mode): s
     to,
     [node.expression, node.argumentExpression],
     mode,
-    (sets, [view, index]) => `(${sets}${stopAt(view!, index!, site)}, ${view}[${index}])`,
+    (sets, [view, index]) => `(${sets}${stopAt(view!, index!, site, KIND.read)}, ${view}[${index}])`,
   );
 }
 
@@ -195,13 +195,13 @@ function assignment(to: Rewriting, node: ts.BinaryExpression, mode: Mode): strin
       [...parts, node.right],
       mode,
       (sets, [view, index, worth]) =>
-        `(${sets}${stopAt(view!, index!, write)}, ${view}[${index}] = ${worth})`,
+        `(${sets}${stopAt(view!, index!, write, KIND.write)}, ${view}[${index}] = ${worth})`,
     );
   const read = to.site(target, KIND.read, mode);
   return operands(to, parts, mode, (sets, [view, index]) =>
     mode.temps.use(1, (old) => {
-      const before = `${sets}${stopAt(view!, index!, read)}, ${old} = ${view}[${index}]`;
-      const store = `${stopAt(view!, index!, write)}, ${view}[${index}] = ${old}`;
+      const before = `${sets}${stopAt(view!, index!, read, KIND.read)}, ${old} = ${view}[${index}]`;
+      const store = `${stopAt(view!, index!, write, KIND.write)}, ${view}[${index}] = ${old}`;
       const logical = /^(\|\||&&|\?\?)=$/.exec(operator);
       if (logical !== null) return `(${before}, ${old} ${logical[1]} (${old} = ${value()}, ${store}))`;
       return `(${before}, ${old} = ${old} ${operator.slice(0, -1)} ${value()}, ${store})`;
@@ -227,8 +227,8 @@ function step(to: Rewriting, node: ts.PrefixUnaryExpression | ts.PostfixUnaryExp
   const write = to.site(target, KIND.write, mode);
   return operands(to, [target.expression, target.argumentExpression], mode, (sets, [view, index]) =>
     mode.temps.use(2, (old, now) => {
-      const load = `${sets}${stopAt(view!, index!, read)}, ${now} = ${old} = ${view}[${index}], ${now}${operator}`;
-      const store = `${stopAt(view!, index!, write)}, ${view}[${index}] = ${now}`;
+      const load = `${sets}${stopAt(view!, index!, read, KIND.read)}, ${now} = ${old} = ${view}[${index}], ${now}${operator}`;
+      const store = `${stopAt(view!, index!, write, KIND.write)}, ${view}[${index}] = ${now}`;
       return `(${load}, ${store}, ${prefix ? now : old})`;
     }),
   );

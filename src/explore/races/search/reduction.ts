@@ -89,9 +89,9 @@ export class Reduction implements Search {
     const row = this.#row;
     for (let other = 0; other < threads; other++) row[other] = this.#clock[thread * threads + other]!;
     row[thread] = depth + 1;
-    const { thread: owner } = execution.log;
+    const { log } = execution;
     for (let step = depth - 1; step >= 0; step--) {
-      const other = owner[step]!;
+      const other = log[step]!.thread;
       // What is ordered before already needs no look: it is no race, and its past is in the clock.
       if (other === thread || row[other]! > step || !execution.dependsOn(step, thread)) continue;
       this.#reverse(step, depth, thread);

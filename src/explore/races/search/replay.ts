@@ -24,7 +24,7 @@ export class Replay implements Search {
       last = possible ? wanted : stay(enabled, last);
       execution.step(last);
     }
-    if (execution.log.length < this.#choices.length && this.strayed < 0) this.strayed = execution.log.length;
+    if (execution.length < this.#choices.length && this.strayed < 0) this.strayed = execution.length;
     execution.finish();
     return 'ran';
   }
