@@ -23,23 +23,28 @@ export function readAsset(folder: string, path: string): Uint8Array {
   }
 }
 
+/** Path of a domain's result file below the output folder. Throws a `GuestError` for a name that is none. */
+export function resultPath(domain: DomainId, file: string): string {
+  const path = posix.normalize(file);
+  if (
+    path === '.' ||
+    path.startsWith('..') ||
+    posix.isAbsolute(path) ||
+    path.includes('\0') ||
+    path.includes('\\')
+  ) {
+    throw new GuestError(`a result file cannot be named ${JSON.stringify(file)}`);
+  }
+  return `${domain}/${path}`;
+}
+
 /** The results of a run, kept until it is over: writing them must not cost the domains time. */
 export class ResultFiles {
   readonly #files = new Map<string, Uint8Array>();
 
   /** Keeps a domain's file; returns its path below the output folder. Throws a `GuestError` for a name that is none. */
   add(domain: DomainId, file: string, content: Uint8Array): string {
-    const path = posix.normalize(file);
-    if (
-      path === '.' ||
-      path.startsWith('..') ||
-      posix.isAbsolute(path) ||
-      path.includes('\0') ||
-      path.includes('\\')
-    ) {
-      throw new GuestError(`a result file cannot be named ${JSON.stringify(file)}`);
-    }
-    const below = `${domain}/${path}`;
+    const below = resultPath(domain, file);
     this.#files.set(below, content.slice());
     return below;
   }

@@ -1,15 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { after, START, type Duration } from '../base/units.ts';
-import { failed, type Outcome } from '../base/outcome.ts';
-import type { FirmwareImage } from '../contract/firmware.ts';
 import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
-import { firmwareLibrary } from '../firmware/library.ts';
-import { prepareFirmware } from '../firmware/prepare.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
@@ -20,6 +14,7 @@ import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import { schedulers } from '../schedulers/index.ts';
 import { refuse } from './config/problem.ts';
 import { ResultFiles, readAsset } from './files.ts';
+import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
 
 export interface RunOptions {
@@ -57,12 +52,11 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
   const trace = traceCollector();
   const files = new ResultFiles();
-  const library = firmwareLibrary([join(system.folder, 'firmware')]);
   const hypervisor = new Hypervisor({
     runtime,
     platforms,
     schedulers,
-    firmware: (name) => loadFirmware(library, name, runtime.metered),
+    firmware: systemFirmware(system, runtime.metered),
     trace: (event) => {
       trace.sink(event);
       options.onEvent?.(event);
@@ -165,19 +159,6 @@ function domainFiles({ system, input }: RunOptions, { takes }: DomainDescription
     write: files.add.bind(files),
     input: input !== undefined && takes.includes(input.kind) ? input : undefined,
   };
-}
-
-function loadFirmware(
-  library: ReturnType<typeof firmwareLibrary>,
-  name: string,
-  metered: boolean,
-): Outcome<FirmwareImage> {
-  if (!name.endsWith('.wasm')) return library.load(name, { metered });
-  try {
-    return prepareFirmware(basename(name, '.wasm'), readFileSync(name), { metered });
-  } catch {
-    return failed(`firmware ${name} cannot be read`);
-  }
 }
 
 function judge(

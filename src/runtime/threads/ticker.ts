@@ -3,3 +3,7 @@ export function everyMilliseconds(milliseconds: number, what: () => void): () =>
   const handle = setInterval(what, milliseconds);
   return () => clearInterval(handle);
 }
+
+/** Resolves after about `milliseconds` of the machine's time. */
+export const afterMilliseconds = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => void setTimeout(resolve, milliseconds));

@@ -95,6 +95,18 @@ export function loadSystem(folder: string, names: Known): SystemDescription {
   return { folder: root, model: modelOf(tree!), coprocs, domains, dom0: first, warnings };
 }
 
+/** Reads one more domain file for a system that was loaded before. Throws a `ConfigurationError`. */
+export function loadDomain(
+  path: string,
+  { folder, coprocs }: SystemDescription,
+  names: Known,
+): DomainDescription {
+  const file = resolve(path);
+  const settings = parseDomainFile(readSource(file, 'utf8', undefined, LARGEST_DOMAIN_FILE));
+  const surroundings: Surroundings = { known: settled(names), coprocs, folders: [folder, dirname(file)] };
+  return readDomain(settings, { file, line: 1, column: 1 }, surroundings).domain;
+}
+
 /** The domain files, in the order of their names; a folder that is not there holds none. */
 function domainFiles(folder: string): string[] {
   return readFolder(folder)

@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Runtime } from '../../contract/port.ts';
+import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
+import { ThreadsRuntime } from '../../runtime/threads/runtime.ts';
+import { NotRunningError, connect, defaultSocket, type Connection } from '../control/client.ts';
+import { ControlServer } from '../control/server.ts';
+import { shown } from '../files.ts';
+import { readSystem } from '../known.ts';
+import { ResidentSystem } from '../resident.ts';
+import { EXIT, type Terminal } from '../terminal.ts';
+import { UsageError, parseWhole } from '../usage.ts';
+
+interface Flags {
+  readonly socket?: string;
+  readonly seed: string;
+  readonly out?: string;
+  readonly detach?: true;
+}
+
+const SOCKET = new Option('--socket <path>', "the control socket (default: in the user's runtime directory)");
+
+/** How often, and how many times, a detached start is looked at before it counts as failed. */
+const READY_MS = 50;
+const READY_LOOKS = 600;
+
+export const upCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
+  new Command('up')
+    .description(
+      'Run a system and stay: other terminals steer it through the control socket, until covisor down.',
+    )
+    .argument('<system>', 'a folder with system.dts and domains/*.cfg')
+    .addOption(SOCKET)
+    .option('--detach', 'return once it runs; its log goes beside the socket')
+    .option('--seed <number>', 'seed of all chance', '1')
+    .option('--out <folder>', "where the domains' files go (default: nowhere)")
+    .addHelpText(
+      'after',
+      `
+Examples:
+  covisor up examples/shares --detach
+  covisor top
+  covisor down`,
+    )
+    .action(async (folder: string, flags: Flags) => {
+      const socket = resolve(flags.socket ?? defaultSocket());
+      exit(
+        flags.detach
+          ? await detach(folder, flags, socket, terminal)
+          : await up(folder, flags, socket, terminal),
+      );
+    });
+
+async function up(folder: string, flags: Flags, socket: string, { stderr }: Terminal): Promise<number> {
+  const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
+  const system = readSystem(folder);
+  let over: (code: number) => void = () => {};
+  const end = new Promise<number>((resolveEnd) => (over = resolveEnd));
+  let resident: ResidentSystem | undefined;
+  // The socket first: of two that start at once, one hears of the other before it starts anything.
+  const server = await ControlServer.listen(socket, async (verb, args) => {
+    if (verb === 'events') return null;
+    if (verb === 'down') {
+      over(EXIT.ok);
+      return null;
+    }
+    if (resident === undefined) throw new Error('the system starts; ask again in a moment');
+    return (resident.verbs[verb] as (given: unknown) => unknown)(args);
+  });
+  const runtime: Runtime = new ThreadsRuntime(seed);
+  const interrupt = (): void => over(EXIT.interrupted);
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const stray = (error: unknown): void =>
+    void stderr.write(`covisor: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.on('unhandledRejection', stray);
+  try {
+    resident = await ResidentSystem.start({
+      system,
+      runtime,
+      seed,
+      socket,
+      onEvent: (event) => server.publish(event),
+      ...(flags.out === undefined ? {} : { out: resolve(flags.out) }),
+    });
+    stderr.write(`${system.model} is up, socket ${socket}\n`);
+    const broken = runtime.drive(new Promise<void>(() => {})).then(() => EXIT.ok as number);
+    return await Promise.race([end, broken]);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt).off('unhandledRejection', stray);
+    await resident?.close();
+    await server.close();
+  }
+}
+
+/** Starts another process that stays, and waits until it answers or is gone. */
+async function detach(folder: string, flags: Flags, socket: string, { stderr }: Terminal): Promise<number> {
+  readSystem(folder);
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+  const log = join(dirname(socket), 'covisor.log');
+  const out = openSync(log, 'w', 0o600);
+  const args = [
+    ...process.execArgv,
+    process.argv[1]!,
+    'up',
+    folder,
+    '--socket',
+    socket,
+    '--seed',
+    flags.seed,
+  ];
+  if (flags.out !== undefined) args.push('--out', flags.out);
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', out, out] });
+  let gone: number | undefined;
+  child.once('exit', (code) => (gone = code ?? EXIT.infrastructure));
+  for (let look = 0; look < READY_LOOKS && gone === undefined; look++) {
+    if (await answers(socket)) {
+      child.unref();
+      stderr.write(`up, process ${child.pid}, socket ${socket}, log ${shown(log)}\n`);
+      return EXIT.ok;
+    }
+    await afterMilliseconds(READY_MS);
+  }
+  child.kill();
+  throw new UsageError(`the system did not come up; ${shown(log)} says why`);
+}
+
+async function answers(socket: string): Promise<boolean> {
+  let connection: Connection;
+  try {
+    connection = await connect({ socket });
+  } catch (error) {
+    if (error instanceof NotRunningError) return false;
+    throw error;
+  }
+  try {
+    await connection.ask('state', {});
+    return true;
+  } catch {
+    return false;
+  } finally {
+    connection.close();
+  }
+}

@@ -1,0 +1,257 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expectedOneOf } from '../base/nearest.ts';
+import { us } from '../base/units.ts';
+import type { TraceEvent } from '../contract/events.ts';
+import { coprocId } from '../contract/names.ts';
+import type { Runtime } from '../contract/port.ts';
+import type { DomainDescription, SystemDescription } from '../contract/system.ts';
+import type { Domain } from '../hypervisor/domain.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { platforms } from '../platforms/index.ts';
+import { schedulers } from '../schedulers/index.ts';
+import { refuse } from './config/problem.ts';
+import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
+import { readAsset, resultPath } from './files.ts';
+import { systemFirmware } from './firmware.ts';
+import { loadGuest } from './guest-loader.ts';
+import { knownTo, readDomainFile } from './known.ts';
+
+/** Events that `dmesg` remembers. */
+const LOG_LENGTH = 1000;
+/** What belongs in a log; the rest is for those who follow. */
+const LOGGED: ReadonlySet<TraceEvent['kind']> = new Set(['log', 'fault', 'domain']);
+
+export interface ResidentOptions {
+  readonly system: SystemDescription;
+  readonly runtime: Runtime;
+  readonly seed: number;
+  readonly socket: string;
+  /** Where domains' files go; nowhere when absent. */
+  readonly out?: string;
+  readonly onEvent: (event: TraceEvent) => void;
+}
+
+/** What one verb does; throws an error for the person who asked. */
+type Verbs = {
+  readonly [V in Exclude<Verb, 'events' | 'down'>]: (args: Args<V>) => Promise<Answers[V]> | Answers[V];
+};
+
+/** A system that stays: its domains come and go as the toolstack says. */
+export class ResidentSystem {
+  readonly #options: ResidentOptions;
+  readonly #hypervisor: Hypervisor;
+  readonly #log: TraceEvent[] = [];
+  readonly #descriptions = new Map<string, DomainDescription>();
+  readonly #running = new Set<Promise<void>>();
+
+  private constructor(options: ResidentOptions) {
+    this.#options = options;
+    const { system, runtime } = options;
+    this.#hypervisor = new Hypervisor({
+      runtime,
+      platforms,
+      schedulers,
+      firmware: systemFirmware(system, runtime.metered),
+      trace: (event) => {
+        if (LOGGED.has(event.kind)) {
+          this.#log.push(event);
+          if (this.#log.length > LOG_LENGTH) this.#log.shift();
+        }
+        options.onEvent(event);
+      },
+    });
+  }
+
+  /** Starts the coprocessors and all domains of the system. Throws a `ConfigurationError`, and nothing runs then. */
+  static async start(options: ResidentOptions): Promise<ResidentSystem> {
+    const resident = new ResidentSystem(options);
+    const { system } = options;
+    try {
+      for (const coproc of system.coprocs) {
+        const added = resident.#hypervisor.addCoproc(coproc);
+        if (added.kind === 'failed')
+          refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
+      }
+      for (const description of system.dom0 === undefined
+        ? system.domains
+        : [system.dom0, ...system.domains]) {
+        await resident.#create(description);
+      }
+    } catch (error) {
+      await resident.close();
+      throw error;
+    }
+    return resident;
+  }
+
+  /** The verbs of the toolstack, but for those that belong to the connection. */
+  readonly verbs: Verbs = {
+    info: () => this.#info(),
+    state: () => this.#state(),
+    dump: () => ({ ...this.#state(), log: [...this.#log] }),
+    dmesg: () => [...this.#log],
+    create: async ({ file }) => {
+      const description = readDomainFile(file, this.#options.system);
+      await this.#create(description);
+      return { domain: description.name };
+    },
+    destroy: async ({ domain }) => {
+      await this.#hypervisor.destroyDomain(this.#present(domain));
+      return null;
+    },
+    pause: ({ domain }) => {
+      this.#hypervisor.pauseDomain(this.#in(domain, 'running'));
+      return null;
+    },
+    unpause: ({ domain }) => {
+      this.#hypervisor.unpauseDomain(this.#in(domain, 'paused'));
+      return null;
+    },
+    reboot: async ({ domain }) => {
+      const found = this.#present(domain);
+      const description = asItIs(this.#descriptions.get(domain)!, found);
+      await this.#hypervisor.destroyDomain(found);
+      await this.#create(description);
+      return null;
+    },
+    shutdown: async ({ domain }) => {
+      const found = this.#in(domain, 'running');
+      if (!found.askToShutDown()) await this.#hypervisor.destroyDomain(found);
+      return null;
+    },
+    attach: async ({ domain, coproc, firmware, parameters }) => {
+      const found = this.#in(domain, 'running');
+      this.#knowsFirmware(firmware);
+      did(await this.#hypervisor.attach(found, coprocId(coproc), firmware, parameters ?? {}));
+      return null;
+    },
+    detach: async ({ domain, coproc }) => {
+      did(await this.#hypervisor.detach(this.#present(domain), coprocId(coproc)));
+      return null;
+    },
+    sched: ({ coproc, algorithm, timesliceUs, parameters, domain }) => {
+      const id = coprocId(coproc);
+      if (domain !== undefined) {
+        did(this.#hypervisor.scheduleDomain(id, this.#present(domain), parameters ?? {}));
+        return null;
+      }
+      did(
+        this.#hypervisor.schedule(id, {
+          ...(algorithm === undefined ? {} : { algorithm }),
+          ...(timesliceUs === undefined ? {} : { timeslice: us(timesliceUs) }),
+          ...(parameters === undefined ? {} : { parameters }),
+        }),
+      );
+      return null;
+    },
+  };
+
+  /** Destroys all domains and ends the coprocessors. */
+  async close(): Promise<void> {
+    for (const name of this.#descriptions.keys()) {
+      const domain = this.#hypervisor.domain(name);
+      if (domain !== undefined && domain.state !== 'destroyed') await this.#hypervisor.destroyDomain(domain);
+    }
+    await Promise.all(this.#running);
+    this.#hypervisor.close();
+    await this.#options.runtime.close();
+  }
+
+  async #create(description: DomainDescription): Promise<void> {
+    const program = await loadGuest(description);
+    const created = await this.#hypervisor.createDomain(description, program, this.#files());
+    if (created.kind === 'failed')
+      return refuse(description.position, created.reason, 'the domain was not created');
+    this.#descriptions.set(description.name, description);
+    const over = this.#hypervisor.runDomain(created.value).finally(() => this.#running.delete(over));
+    this.#running.add(over);
+  }
+
+  #files() {
+    const { system, out } = this.#options;
+    return {
+      asset: (path: string) => readAsset(system.folder, path),
+      input: undefined,
+      write: (domain: DomainDescription['name'], file: string, content: Uint8Array) => {
+        const path = resultPath(domain, file);
+        if (out === undefined) return path;
+        const place = join(out, ...path.split('/'));
+        mkdirSync(dirname(place), { recursive: true });
+        writeFileSync(place, content);
+        return path;
+      },
+    };
+  }
+
+  #info(): Answers['info'] {
+    const { system, runtime, seed, socket } = this.#options;
+    const known = knownTo(system.folder);
+    return {
+      model: system.model,
+      folder: system.folder,
+      pid: process.pid,
+      runtime: runtime.kind,
+      seed,
+      socket,
+      schedulers: [...known.schedulers],
+      platforms: [...known.platforms],
+      firmwares: [...known.firmwares],
+    };
+  }
+
+  /** Everything, at one instant: nothing happens while it is put together. */
+  #state(): SystemState {
+    const hypervisor = this.#hypervisor;
+    const { coprocs, domains } = hypervisor.figures();
+    const occupancy = hypervisor.occupancy();
+    return {
+      at: this.#options.runtime.timeline.now(),
+      model: this.#options.system.model,
+      coprocs: coprocs.map((coproc) => ({ ...coproc, now: occupancy.find(({ id }) => id === coproc.id)! })),
+      vcoprocs: hypervisor.vcoprocs
+        .filter(({ state }) => state !== 'gone')
+        .map(({ report, parameters }) => ({ ...report, parameters })),
+      domains: domains
+        .filter(({ state }) => state !== 'destroyed')
+        .map((domain) => ({ ...domain, memory: this.#descriptions.get(domain.name)?.memory ?? 0 })),
+    };
+  }
+
+  #present(name: string): Domain {
+    const domain = this.#hypervisor.domain(name);
+    if (domain !== undefined && domain.state !== 'destroyed') return domain;
+    const there = [...this.#descriptions.keys()].filter(
+      (known) => this.#hypervisor.domain(known)?.state !== 'destroyed',
+    );
+    throw new Error(`no domain ${name}; ${expectedOneOf(name, there)}`);
+  }
+
+  #in(name: string, state: Domain['state']): Domain {
+    const domain = this.#present(name);
+    if (domain.state !== state) throw new Error(`domain ${name} is ${domain.state}; expected it ${state}`);
+    return domain;
+  }
+
+  #knowsFirmware(name: string): void {
+    const known = [...knownTo(this.#options.system.folder).firmwares];
+    if (!name.endsWith('.wasm') && !known.includes(name))
+      throw new Error(`no firmware ${name}; ${expectedOneOf(name, known)}`);
+  }
+}
+
+/** A domain's description with what was attached, detached and changed since it started. */
+function asItIs(description: DomainDescription, domain: Domain): DomainDescription {
+  if (domain.vcoprocs.length === 0) return description;
+  const coprocs = domain.vcoprocs.map(({ id, parameters, settings }) => ({
+    coproc: id,
+    firmware: description.coprocs.find(({ coproc }) => coproc === id)?.firmware ?? settings.firmware.name,
+    parameters,
+    position: description.position,
+  }));
+  return { ...description, coprocs };
+}
+
+function did(outcome: { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly reason: string }): void {
+  if (outcome.kind === 'failed') throw new Error(outcome.reason);
+}
