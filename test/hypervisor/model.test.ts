@@ -8,7 +8,7 @@ import { withCaptive } from '../hostile/support.ts';
 import { type Rig } from '../rig.ts';
 
 /** Schedules to try per property; `COVISOR_RUNS` hunts longer. */
-const RUNS = Number(process.env['COVISOR_RUNS'] ?? 40);
+const RUNS = Number(process.env['COVISOR_RUNS'] ?? 25);
 
 const DOMAINS = ['a', 'b', 'c'] as const;
 type Name = (typeof DOMAINS)[number];
@@ -149,21 +149,31 @@ async function survives(acts: readonly Act[]): Promise<void> {
 
 describe('any schedule of submits, pauses, masks and destroys, in simulation', () => {
   it('completes every command once, delivers every interrupt once and stalls nowhere', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(act({ kills: false }), { maxLength: 60 }), survives), {
-      numRuns: RUNS,
-    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(act({ kills: false }), { maxLength: 60, size: 'max' }), survives),
+      {
+        numRuns: RUNS,
+      },
+    );
   });
 
   it('holds its laws when the coprocessor dies at random moments, too', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(act({ kills: true }), { maxLength: 60 }), survives), {
-      numRuns: RUNS,
-    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(act({ kills: true }), { maxLength: 60, size: 'max' }), survives),
+      {
+        numRuns: RUNS,
+      },
+    );
   });
 });
 
 describe('wakes', () => {
   it('are lost in no state: many tiny commands after many tiny sleeps', async () => {
-    const naps = fc.array(fc.tuple(wait, fc.integer({ min: 1, max: 400 })), { minLength: 5, maxLength: 25 });
+    const naps = fc.array(fc.tuple(wait, fc.integer({ min: 1, max: 400 })), {
+      minLength: 5,
+      maxLength: 25,
+      size: 'max',
+    });
     await fc.assert(
       fc.asyncProperty(naps, naps, async (first, second) => {
         await withCaptive('simulated', {}, async (rig) => {

@@ -57,7 +57,7 @@ export function schedulerConformance(
   describe(`${name} keeps a scheduler's promises`, () => {
     check('chooses nobody who sleeps, was removed or was never admitted', () => {
       fc.assert(
-        fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
           const scheduler = create();
           const admitted = new Set<VcoprocId>();
           const awake = new Set<VcoprocId>();
