@@ -108,7 +108,7 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
       if (entry.start > position) return { until: (begin + entry.start) as Instant };
       const { partition } = entry;
       const end = begin + entry.end;
-      if (partition.awake && partition.debt > 0) {
+      if (partition.awake && partition.debt > 0 && now >= partition.notBefore) {
         const paid = Math.min(partition.debt, end - now);
         partition.debt -= paid;
         partition.notBefore = now + paid;

@@ -19,6 +19,8 @@ interface Waiter extends Member<typeof PER_VCOPROC>, Ranked {
   since: number;
   /** What is left of its slice, when somebody more urgent came in between. */
   left: number;
+  /** Time that it kept past its slices and has not paid for. */
+  debt: number;
 }
 
 /**
@@ -43,15 +45,18 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
   const slice = ({ values }: Waiter): number => values['slice-us'] || timeslice;
   const queueUp = (waiter: Waiter, since: number): void => {
     waiter.since = since;
-    waiter.left = slice(waiter);
-    if (waiter.awake) queue.put(waiter, key(waiter));
+    if (!waiter.awake) return;
+    const paid = Math.min(waiter.debt, slice(waiter) * (1 - WORTH_KEEPING));
+    waiter.debt -= paid;
+    waiter.left = slice(waiter) - paid;
+    queue.put(waiter, key(waiter));
   };
 
   return schedulerOf({
     name: 'priority',
     parameters: PER_VCOPROC,
     join(vcoproc, values): Waiter {
-      const waiter: Waiter = { vcoproc, values, awake: false, since: 0, left: 0, ...unranked() };
+      const waiter: Waiter = { vcoproc, values, awake: false, since: 0, left: 0, debt: 0, ...unranked() };
       members.add(waiter);
       return waiter;
     },
@@ -77,10 +82,15 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
       return { member, slice: (held >= given ? slice(member) : given - held) as Duration };
     },
     missed() {},
-    charge(waiter, { ran, overrun, now }, awake) {
+    charge(waiter, { ran, overrun, switching, now }, awake) {
       waiter.left -= ran;
       if (waiter.awake && waiter.left > slice(waiter) * WORTH_KEEPING) return;
-      queueUp(waiter, now + overrun * Math.max(0, awake - 1));
+      // Whole slices that it owes are turns that it lets go by; the rest is missing from the next one.
+      waiter.debt += overrun;
+      const turns = Math.floor(waiter.debt / slice(waiter));
+      waiter.debt -= turns * slice(waiter);
+      const turn = slice(waiter) + switching;
+      queueUp(waiter, turns === 0 ? now : now + turns * Math.max(0, awake - 1) * turn + switching);
     },
     retime: (length) => void (timeslice = length),
     bound({ values }, late) {

@@ -72,7 +72,7 @@ export class Slots<Real extends Owner & { readonly vcoproc: VcoprocId }> {
     if (this.#open?.owner !== real) return;
     const { length } = this.#open;
     this.#open = undefined;
-    this.#delay(real, -length);
+    this.#delay(real, 0 - length);
   }
 
   charge(real: Real, { overrun, switching }: Settled): void {
