@@ -7,19 +7,22 @@ import { CoprocessorCore, TURN } from '../src/coprocessor/core.ts';
 import { BELL, MESSAGES_SENT } from '../src/memory/channel.ts';
 import { Doorbell } from '../src/memory/doorbell.ts';
 import { threadClock } from '../src/runtime/threads/clock.ts';
+import { Spinners } from '../src/runtime/threads/spinners.ts';
 import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/threads/runtime.ts';
 
 // The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop
 // when the control plane has a message, which Atomics.wait would otherwise keep out.
 
-const { spec, platformModule, epoch } = workerData as CoprocessorWorkerData;
+const { spec, platformModule, epoch, spinners } = workerData as CoprocessorWorkerData;
 const { default: platform } = (await import(platformModule)) as { default: Platform };
 const words = new Int32Array(spec.channel.bells);
 const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
+const now = threadClock(epoch);
+const spinning = new Spinners(spinners, now);
 const core = new CoprocessorCore(
   spec,
   platform,
-  { now: threadClock(epoch), spend: () => {} },
+  { now, spend: () => {} },
   new Doorbell(spec.channel.bells, BELL.hypervisor),
 );
 
@@ -38,16 +41,29 @@ Comlink.expose(control, nodeEndpoint(present(parentPort, 'a coprocessor has its 
 
 const messages = (): boolean => Atomics.load(words, MESSAGES_SENT) !== handled;
 
+/** Looks at one short bout of everything: most of all for the next command. */
+function found(): boolean {
+  for (let look = 0; look < 16; look++) if (core.hasCommand()) return true;
+  return core.hasWork() || messages();
+}
+
 /** Turns until there is nothing to do or a message waits. A plain function: hot loops in async ones are slow. */
 function turnUntilIdle(): void {
-  while (!messages() && core.turn() === TURN.again);
+  while (!messages()) {
+    const turn = core.turn(true);
+    if (turn === TURN.again || (turn === TURN.linger && spinning.spin(found, core.sharers))) continue;
+    // Nothing came meanwhile: now the hypervisor is told, which itself may find something.
+    if (turn !== TURN.linger || core.turn() !== TURN.again) return;
+  }
 }
 
 function sleep(): void {
+  const since = now();
   bell.arm();
   // Looked at once more after saying so: whoever came before that did not ring.
   if (core.hasWork() || messages()) bell.disarm();
   else bell.wait(Infinity);
+  spinning.paused(since);
 }
 
 for (;;) {

@@ -26,6 +26,8 @@ export class Context implements FrontEndState {
   readonly verified: Int32Array | undefined;
   readonly commands: RingConsumer;
   readonly completions: RingProducer;
+  /** A bit for each line that has interrupts pending, while the context is loaded. */
+  lines = 0;
   /** The command under way. */
   sequence = 0;
   active = false;

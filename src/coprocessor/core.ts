@@ -12,7 +12,7 @@ import type { Doorbell } from '../memory/doorbell.ts';
 import { Iommu } from '../memory/iommu.ts';
 import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Context } from './context.ts';
-import { fetchCommand, finishCommand } from './front-end.ts';
+import { completeNoops, fetchCommand, finishCommand, showCompletions } from './front-end.ts';
 import type { CoreHost, CoreParts } from './parts.ts';
 import { Reporter } from './reporter.ts';
 import { FirmwareLoader } from './firmware-loader.ts';
@@ -24,6 +24,8 @@ export const TURN = {
   again: 0,
   /** Nothing to do until somebody rings. */
   sleep: 1,
+  /** As `sleep`, but for whoever asked to be let wait a little for more: the context counts as running still. */
+  linger: 3,
   /** A metered firmware used more cycles than the watchdog allows: on a thread it would never have returned. */
   hung: 2,
 } as const;
@@ -61,6 +63,8 @@ export class CoprocessorCore implements CoreParts {
   #until: Instant = START;
   #expired = false;
   #request: SwitchRequest | undefined;
+  /** The loaded context has had nothing to do since then, and nobody was told yet. */
+  #quietSince: Instant | undefined;
 
   constructor(spec: CoprocessorSpec, platform: Platform, host: CoreHost, hypervisor: Doorbell) {
     this.spec = spec;
@@ -95,6 +99,17 @@ export class CoprocessorCore implements CoreParts {
     return ok(undefined);
   }
 
+  /** Among how many contexts the coprocessor is shared. */
+  get sharers(): number {
+    return this.#contexts.size;
+  }
+
+  /** Whether the loaded context has a command to fetch: the shortest of looks. */
+  hasCommand(): boolean {
+    const context = this.loaded;
+    return context !== undefined && context.commands.available() !== 0 && this.device.accepts(this.window);
+  }
+
   /** Whether there is something to do: asked between `arm` and sleeping. */
   hasWork(): boolean {
     if (this.#control.available() > 0 || this.#posted.available() > 0 || this.#request !== undefined)
@@ -107,15 +122,18 @@ export class CoprocessorCore implements CoreParts {
     return context.active || (context.commands.available() !== 0 && this.device.accepts(this.window));
   }
 
-  /** One step. Everything that can take long is cut into steps, so that the next turn comes soon. */
-  turn(): Turn {
-    const turn = this.#turn();
+  /**
+   * One step. Everything that can take long is cut into steps, so that the next turn comes soon. With `lingers`,
+   * a context that ran out of work is not reported idle yet.
+   */
+  turn(lingers = false): Turn {
+    const turn = this.#turn(lingers);
     // To look for room takes time, or a simulated coprocessor would look for ever at one instant.
     if (this.reporter.announce()) this.host.spend(this.cycles(FRONT_END_CYCLES));
     return turn;
   }
 
-  #turn(): Turn {
+  #turn(lingers: boolean): Turn {
     if (this.#control.available() > 0) {
       this.#obey();
       return TURN.again;
@@ -125,7 +143,7 @@ export class CoprocessorCore implements CoreParts {
     this.#acknowledge(this.loaded);
     this.#deliver(this.loaded);
     if (this.#request !== undefined) return this.#leave(this.loaded, this.#request);
-    return this.#run(this.loaded);
+    return this.#run(this.loaded, lingers);
   }
 
   // ---- what the hypervisor says
@@ -229,6 +247,8 @@ export class CoprocessorCore implements CoreParts {
       return;
     }
     this.loaded = next;
+    next.lines = next.image.pendingLines;
+    this.#quietSince = undefined;
     this.#slice(request.slice);
     this.move('LOADED');
     this.reporter.switched(
@@ -244,7 +264,7 @@ export class CoprocessorCore implements CoreParts {
 
   // ---- running the loaded context
 
-  #run(context: Context): Turn {
+  #run(context: Context, lingers: boolean): Turn {
     if (!this.#expired && this.host.now() >= this.#until) {
       this.#expired = true;
       this.reporter.expired(context.slot, this.host.now());
@@ -258,20 +278,39 @@ export class CoprocessorCore implements CoreParts {
       if (this.#state !== 'idle') this.move('DRAINED');
       return TURN.again;
     }
-    if (waiting === 0) {
-      if (this.#state !== 'idle') this.move('DRAINED');
-      return TURN.sleep;
-    }
+    if (waiting === 0) return this.#rest(lingers);
+    this.#quietSince = undefined;
     if (this.#state === 'idle') {
       this.move('WORK');
       // Who decides the length of this stay has to decide it anew.
       this.#expired = false;
+    }
+    const noops = completeNoops(context, waiting);
+    if (noops > 0) {
+      const length = this.cycles(FRONT_END_CYCLES * noops);
+      this.host.spend(length);
+      this.device.onStart(this.window);
+      this.#completed(context, true);
+      this.host.spend(length);
+      return TURN.again;
     }
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     const op = fetchCommand(context);
     this.device.onStart(this.window);
     if (op === 0) return this.#finish(context, 1);
     return this.#call(context, context.firmware.instance.start);
+  }
+
+  /** Nothing to do. Idle since it ran out of work, whenever that is told. */
+  #rest(lingers: boolean): Turn {
+    if (this.#state === 'idle') return TURN.sleep;
+    if (lingers) {
+      this.#quietSince ??= this.host.now();
+      return TURN.linger;
+    }
+    this.move('DRAINED', undefined, this.#quietSince);
+    this.#quietSince = undefined;
+    return TURN.sleep;
   }
 
   #step(context: Context): Turn {
@@ -313,11 +352,16 @@ export class CoprocessorCore implements CoreParts {
       if (this.#state !== 'idle' && this.#request === undefined) this.move('DRAINED');
       return TURN.sleep;
     }
-    this.device.onEnd(this.window, status === 1);
-    Atomics.store(this.window, this.platform.core.fence >> 2, context.sequence);
-    this.raise(context, 0);
+    this.#completed(context, status === 1);
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     return TURN.again;
+  }
+
+  /** Commands up to `context.sequence` have their completions: shows them, with an interrupt if the guest wants one. */
+  #completed(context: Context, ok: boolean): void {
+    this.device.onEnd(this.window, ok);
+    Atomics.store(this.window, this.platform.core.fence >> 2, context.sequence);
+    if (showCompletions(context)) this.raise(context, 0);
   }
 
   /** The firmware trapped: its context is lost, nothing else is. */
@@ -357,6 +401,7 @@ export class CoprocessorCore implements CoreParts {
     if (line < 0 || line >= LINES) return;
     context.image.countRaised();
     Atomics.add(context.image.pending, line, 1);
+    context.lines |= 1 << line;
     Atomics.or(this.window, this.platform.core.interruptStatus >> 2, 1 << line);
     this.#deliver(context);
   }
@@ -369,18 +414,16 @@ export class CoprocessorCore implements CoreParts {
   }
 
   #deliverable(context: Context): boolean {
-    const mask = Atomics.load(this.window, this.platform.core.interruptMask >> 2);
-    for (let line = 0; line < LINES; line++) {
-      if ((mask & (1 << line)) === 0 && Atomics.load(context.image.pending, line) > 0) return true;
-    }
-    return false;
+    if (context.lines === 0) return false;
+    return (context.lines & ~Atomics.load(this.window, this.platform.core.interruptMask >> 2)) !== 0;
   }
 
   #deliver(context: Context): void {
+    if (context.lines === 0) return;
     const mask = Atomics.load(this.window, this.platform.core.interruptMask >> 2);
     const pending = context.image.pending;
     for (let line = 0; line < LINES; line++) {
-      if ((mask & (1 << line)) !== 0) continue;
+      if ((context.lines & ~mask & (1 << line)) === 0) continue;
       while (Atomics.load(pending, line) > 0) {
         // Counted down first: the hypervisor may count what is pending as soon as it has the event.
         Atomics.sub(pending, line, 1);
@@ -388,6 +431,7 @@ export class CoprocessorCore implements CoreParts {
         Atomics.add(pending, line, 1);
         return;
       }
+      context.lines &= ~(1 << line);
     }
   }
 
@@ -421,11 +465,11 @@ export class CoprocessorCore implements CoreParts {
     return bandwidth > 0 ? ns((bytes / bandwidth) * 1e9) : NO_TIME;
   }
 
-  move(event: CoprocessorEvent, slot = this.loaded?.slot ?? NO_SLOT): void {
+  move(event: CoprocessorEvent, slot = this.loaded?.slot ?? NO_SLOT, when = this.host.now()): void {
     const next = table.next(this.#state, event);
     if (next === undefined)
       throw new InvariantError(`coprocessor ${this.spec.id}: ${event} while ${this.#state}`);
     this.#state = next;
-    this.reporter.state(next, slot, this.host.now());
+    this.reporter.state(next, slot, when);
   }
 }

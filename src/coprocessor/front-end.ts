@@ -1,4 +1,4 @@
-import { DESCRIPTOR_WORDS, FULL } from '../memory/ring.ts';
+import { DESCRIPTOR_WORDS, FULL, copyDescriptor } from '../memory/ring.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import type { Context } from './context.ts';
 
@@ -20,8 +20,43 @@ export function fetchCommand(context: Context): number {
   return block[1]!;
 }
 
+/** No-ops that are completed in one go: then it is looked again at what else there is to do. */
+const BURST = 64;
+
+/** The completion of a no-op, but for its sequence number: what the firmware would answer, with no results. */
+const DONE = new Int32Array(DESCRIPTOR_WORDS);
+DONE[1] = COMPLETED.ok;
+DONE[2] = 1;
+const done = new BigInt64Array(DONE.buffer);
+
 /**
- * Writes the completion of the command under way. Says false while the ring is full.
+ * Completes the no-ops that stand first among the `waiting` commands, as many as there is room for, without
+ * showing them yet. Says how many: 0 when the first command is another one, or nothing can be completed now.
+ */
+export function completeNoops(context: Context, waiting: number): number {
+  const { commands, completions } = context;
+  const most = Math.min(waiting, BURST, completions.room());
+  let count = 0;
+  for (; count < most; count++) {
+    const from = commands.peek(count);
+    if (commands.words[from + 1] !== 0) break;
+    const at = completions.claim();
+    copyDescriptor(completions.wide, at >> 1, done, 0);
+    context.sequence = completions.words[at] = commands.words[from]!;
+  }
+  if (count > 0) commands.release(count);
+  return count;
+}
+
+/** Shows completions to the guest. Says whether it wants an interrupt for them. */
+export function showCompletions({ completions }: Context): boolean {
+  const asked = completions.publish();
+  return asked || !completions.quiet;
+}
+
+/**
+ * Writes the completion of the command under way; shown is it by {@link showCompletions}. Says false while the
+ * ring is full.
  */
 export function finishCommand(context: Context, status: number): boolean {
   const ring = context.completions;
@@ -39,6 +74,5 @@ export function finishCommand(context: Context, status: number): boolean {
   words[at + 2] = context.fault === undefined ? status : context.fault.access === 'write' ? 1 : 0;
   words[at + 3] = (context.fault?.iova ?? 0) | 0;
   for (let word = 0; word < RESULT_WORDS; word++) words[at + 8 + word] = block[RESULT_WORD + word]!;
-  ring.publish();
   return true;
 }

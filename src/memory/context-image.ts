@@ -139,6 +139,13 @@ export class ContextImage {
     return Atomics.load(this.words, WORD.raised);
   }
 
+  /** A bit for each line that has interrupts pending. */
+  get pendingLines(): number {
+    let lines = 0;
+    for (let line = 0; line < LINES; line++) if (Atomics.load(this.pending, line) > 0) lines |= 1 << line;
+    return lines;
+  }
+
   countRaised(): void {
     Atomics.add(this.words, WORD.raised, 1);
   }

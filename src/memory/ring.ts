@@ -1,7 +1,7 @@
 // A ring of 64-byte descriptors with one producer and one consumer.
 //
-// Who may write what: the producer writes HEAD and the slots between TAIL and HEAD + free; the consumer writes TAIL
-// and, in HEAD, the one bit that asks for the bell. Indices run freely through 31 bits, above that bit; a slot is an
+// Who may write what: the producer writes HEAD and the slots between TAIL and HEAD + free; the consumer writes TAIL,
+// QUIET and, in HEAD, the one bit that asks for the bell. Indices run freely through 31 bits, above that bit; a slot is an
 // index modulo the capacity, a power of two.
 //
 // Why plain slot accesses suffice: the producer writes a slot, then exchanges HEAD; the consumer loads HEAD, then
@@ -19,6 +19,7 @@
 
 const HEAD = 0;
 const TAIL = 32;
+const QUIET = 33;
 const SLOTS = 64;
 const ASKED = 1;
 
@@ -97,6 +98,11 @@ export class RingProducer {
     return Atomics.load(this.words, TAIL) === this.#published << 1;
   }
 
+  /** Whether the consumer wants to be rung only when it asks for it. */
+  get quiet(): boolean {
+    return Atomics.load(this.words, QUIET) !== 0;
+  }
+
   /** Shows all claimed descriptors to the consumer. Says whether the consumer asked to be rung for them. */
   publish(): boolean {
     if (this.#head === this.#published) return false;
@@ -123,12 +129,15 @@ export class RingConsumer {
 
   /** How many descriptors wait, or CORRUPT. */
   available(): number {
-    let count = (this.#headSeen - this.#tail) | 0;
-    if (count === 0) {
-      count = ((Atomics.load(this.words, HEAD) & ~ASKED) - (this.#tail << 1)) >> 1;
-      if (count < 0 || count > this.capacity) return CORRUPT;
-      this.#headSeen = (this.#tail + count) | 0;
-    }
+    const seen = (this.#headSeen - this.#tail) | 0;
+    return seen === 0 ? this.look() : seen;
+  }
+
+  /** How many descriptors wait by now, however many were seen before, or CORRUPT. */
+  look(): number {
+    const count = ((Atomics.load(this.words, HEAD) & ~ASKED) - (this.#tail << 1)) >> 1;
+    if (count < 0 || count > this.capacity) return CORRUPT;
+    this.#headSeen = (this.#tail + count) | 0;
     return count;
   }
 
@@ -141,6 +150,11 @@ export class RingConsumer {
   release(count = 1): void {
     this.#tail = (this.#tail + count) | 0;
     Atomics.store(this.words, TAIL, this.#tail << 1);
+  }
+
+  /** Whether to be rung for every descriptor, or only when asked for. */
+  set quiet(value: boolean) {
+    Atomics.store(this.words, QUIET, value ? 1 : 0);
   }
 
   /** Asks the producer to ring for the next descriptor. Says false, and asks for nothing, when one is there already. */

@@ -16,6 +16,7 @@ import type {
 import { BELL, MESSAGES_SENT } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
 import { newEpoch, threadClock, type Epoch } from './clock.ts';
+import { spinnersMemory } from './spinners.ts';
 
 /** What a coprocessor's thread offers on its control plane. */
 export interface CoprocessorControl {
@@ -30,6 +31,8 @@ export interface CoprocessorWorkerData {
   /** URL of the module whose default export is the platform. */
   readonly platformModule: string;
   readonly epoch: Epoch;
+  /** Where the threads of the run count who spins; see `spinners.ts`. */
+  readonly spinners: SharedArrayBuffer;
 }
 
 /** Compiled or not, the workers stand where this file stands. */
@@ -48,6 +51,7 @@ export class ThreadsRuntime implements Runtime {
   readonly timeline: Timeline;
   readonly random;
   readonly #epoch: Epoch = newEpoch();
+  readonly #spinners = spinnersMemory();
   readonly #ports = new Set<ThreadPort>();
   readonly #broken: Promise<never>;
   /** An invariant broke in a callback: whoever drives the run is told. */
@@ -66,7 +70,17 @@ export class ThreadsRuntime implements Runtime {
       onEvents: this.#guarded(() => listener.onEvents()),
       onExit: (reason) => this.#guarded(() => listener.onExit(reason))(),
     };
-    const port = new ThreadPort(spec, platform, this.#epoch, guarded, () => this.#ports.delete(port));
+    const port = new ThreadPort(
+      {
+        entry: ENTRY.href,
+        spec,
+        platformModule: platform.module,
+        epoch: this.#epoch,
+        spinners: this.#spinners,
+      },
+      guarded,
+      () => this.#ports.delete(port),
+    );
     this.#ports.add(port);
     return port;
   }
@@ -99,19 +113,8 @@ class ThreadPort implements CoprocessorPort {
   #isGone = false;
   #reason: string | undefined;
 
-  constructor(
-    spec: CoprocessorSpec,
-    platform: Platform,
-    epoch: Epoch,
-    listener: PortListener,
-    onGone: () => void,
-  ) {
-    const workerData: CoprocessorWorkerData = {
-      entry: ENTRY.href,
-      spec,
-      platformModule: platform.module,
-      epoch,
-    };
+  constructor(workerData: CoprocessorWorkerData, listener: PortListener, onGone: () => void) {
+    const { spec } = workerData;
     this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [] });
     this.#words = new Int32Array(spec.channel.bells);
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
