@@ -50,7 +50,7 @@ export class Conductor {
     if (base < 0) return false;
     const place = typeof index === 'number' ? index : Number(index);
     const { length, BYTES_PER_ELEMENT } = view as Numbers;
-    if (!(place >= 0 && place < length) || place !== Math.floor(place)) return false;
+    if (place >>> 0 !== place || place >= length) return false;
     const thread = this.thread!;
     thread.view = view as ArrayBufferView;
     thread.address = base + place * BYTES_PER_ELEMENT;

@@ -137,7 +137,7 @@ export class Execution {
     step.bytes = thread.bytes;
     step.failed = false;
     this.length = index + 1;
-    this.woken = this.wokenTimed = 0;
+    if (this.woken !== 0) this.woken = this.wokenTimed = 0;
     const traced = this.traced === undefined ? undefined : this.#trace(thread);
     if (kind === KIND.compareExchange && !matches(thread)) {
       step.failed = true;
