@@ -26,7 +26,7 @@ interface Runner extends Member<typeof PER_VCOPROC>, Ranked {
  * (`scheduler-granularity-us`), so that waking often does not turn the time into switches. Shares by
  * `weight` (1 to 65535, 256).
  *
- * Waits at most (weights / own weight + admitted) x (slice + lateness). Decides in O(log n), amortised.
+ * Waits at most (2 x weights / own weight + admitted) x (slice + lateness). Decides in O(log n), amortised.
  */
 export function fair(settings: SchedulerSettings): Scheduler | Refusal {
   const own = readParameters('fair', OWN, settings.parameters);
@@ -114,7 +114,7 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
     charge: (runner, { ran, switching }) => advance(runner, ran + switching),
     retime: (length) => void (timeslice = length),
     bound: ({ values }, late) =>
-      ((Math.ceil(weights / values.weight) + admitted) * (timeslice + late)) as Duration,
+      ((2 * Math.ceil(weights / values.weight) + admitted) * (timeslice + late)) as Duration,
   });
 }
 

@@ -89,8 +89,10 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
       waiter.debt += overrun;
       const turns = Math.floor(waiter.debt / slice(waiter));
       waiter.debt -= turns * slice(waiter);
-      const turn = slice(waiter) + switching;
-      queueUp(waiter, turns === 0 ? now : now + turns * Math.max(0, awake - 1) * turn + switching);
+      const others = waiter.awake ? awake - 1 : awake;
+      const round = others * (slice(waiter) + switching);
+      // Half a slice more, so that it is behind the last of them whatever the switches take.
+      queueUp(waiter, turns === 0 ? now : now + turns * round + slice(waiter) / 2);
     },
     retime: (length) => void (timeslice = length),
     bound({ values }, late) {

@@ -40,8 +40,14 @@ export function schedulerConformance(
   factory: SchedulerFactory,
   {
     except = [],
+    own = {},
     parametersOf = () => ({}),
-  }: { except?: readonly Exception[]; parametersOf?: (who: VcoprocId) => SchedulerParameters } = {},
+  }: {
+    except?: readonly Exception[];
+    /** Of the algorithm itself: `scheduler-NAME` of a system file. */
+    own?: SchedulerParameters;
+    parametersOf?: (who: VcoprocId) => SchedulerParameters;
+  } = {},
 ): void {
   const check = (test: string, run: () => void): void => {
     const exception = except.find((known) => known.test === test);
@@ -49,7 +55,7 @@ export function schedulerConformance(
     else it.skip(`${test} (not here: ${exception.because})`, run);
   };
   const create = (): Scheduler => {
-    const created = factory({ timeslice: SLICE, parameters: {} });
+    const created = factory({ timeslice: SLICE, parameters: own });
     if ('kind' in created) throw new Error(created.reason);
     return created;
   };

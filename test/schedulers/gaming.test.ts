@@ -98,6 +98,8 @@ describe.each(Object.keys(BOUND))('%s against one that plays tricks', (name) => 
     ['a rest just before each slice ends', pulsed('attacker', us(999), us(1))],
     ['a denial at every stop', stubborn('attacker', () => ms(9))],
     ['a short denial at every stop', stubborn('attacker', () => us(300))],
+    ['denials that end with its work', pulsed('attacker', us(2009), us(197), () => us(2779))],
+    ['long denials and short rests', pulsed('attacker', us(2877), us(221), () => us(7679))],
     ['a flood of the shortest commands', pulsed('attacker', us(5), us(1))],
   ])('gives no more than the share for %s', (_what, attacker) => {
     expect(outcome(name, attacker).had).toBeLessThan(bound);
