@@ -42,7 +42,9 @@ export class Program {
     const modules = readModules(resolve(path), edit);
     const conductor = new Conductor();
     const foreign = await importForeign(modules);
-    const getters = new Set([...modules.values()].flatMap(({ text, path: file }) => getterNames(text, file)));
+    const accessors = new Set(
+      [...modules.values()].flatMap(({ text, path: file }) => accessorNames(text, file)),
+    );
     const place = (site: Site): number => conductor.sites.push(site) - 1;
     const instances = new Map<string, Record<string, unknown>>();
 
@@ -53,7 +55,7 @@ export class Program {
       instances.set(file, exports);
       const module = modules.get(file)!;
       const isForeign = (specifier: string): boolean => module.imports.get(specifier) === undefined;
-      const rewriter = new Rewriter({ name: module.name, text: module.text, place, isForeign, getters });
+      const rewriter = new Rewriter({ name: module.name, text: module.text, place, isForeign, accessors });
       const code = toScript(rewriter.rewritten(), module.name);
       const require = (specifier: string): unknown => {
         const target = module.imports.get(specifier);
@@ -150,12 +152,12 @@ async function importForeign(modules: ReadonlyMap<string, Module>): Promise<Map<
   return foreign;
 }
 
-/** Getters that call or read something: a thread may have to be stopped inside of them. */
-function getterNames(text: string, path: string): string[] {
+/** Getters and setters that call or read something: a thread may have to be stopped inside of them. */
+function accessorNames(text: string, path: string): string[] {
   const names: string[] = [];
   const visit = (node: ts.Node): void => {
     if (
-      ts.isGetAccessor(node) &&
+      ts.isAccessor(node) &&
       ts.isIdentifier(node.name) &&
       ts.isClassLike(node.parent) &&
       node.body !== undefined

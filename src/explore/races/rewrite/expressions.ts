@@ -160,7 +160,7 @@ function element(to: Rewriting, node: ts.ElementAccessExpression, mode: Mode): s
 
 function property(to: Rewriting, node: ts.PropertyAccessExpression, mode: Mode): string {
   const name = node.name.text;
-  if (!mode.threaded || !to.getters.has(name) || node.questionDotToken !== undefined)
+  if (!mode.threaded || !to.accessors.has(name) || node.questionDotToken !== undefined)
     return to.copy(node, mode);
   if (ts.isPrivateIdentifier(node.name)) return to.copy(node, mode);
   return mode.temps.use(
@@ -178,6 +178,13 @@ function assignment(to: Rewriting, node: ts.BinaryExpression, mode: Mode): strin
   if (ts.isArrayLiteralExpression(target))
     return `(${node.left.getText(to.source)} = ${whole(to, node.right, mode)})`;
   if (!ts.isElementAccessExpression(target)) {
+    if (
+      mode.threaded &&
+      operator === '=' &&
+      ts.isPropertyAccessExpression(target) &&
+      to.accessors.has(target.name.text)
+    )
+      return setter(to, target, node.right, mode);
     // Targets such as `this.x` are evaluated as they stand: only the value may stop.
     const left = ts.isIdentifier(target) ? target.text : to.copy(target, mode);
     return `(${left} ${operator} ${to.visit(node.right, mode)})`;
@@ -206,6 +213,23 @@ function assignment(to: Rewriting, node: ts.BinaryExpression, mode: Mode): strin
       if (logical !== null) return `(${before}, ${old} ${logical[1]} (${old} = ${value()}, ${store}))`;
       return `(${before}, ${old} = ${old} ${operator.slice(0, -1)} ${value()}, ${store})`;
     }),
+  );
+}
+
+/** `a.b = c` where some class has a setter `b` that may have to be stopped inside. */
+function setter(
+  to: Rewriting,
+  target: ts.PropertyAccessExpression,
+  right: ts.Expression,
+  mode: Mode,
+): string {
+  const name = target.name.text;
+  return mode.temps.use(
+    2,
+    (object, value) =>
+      `(${object} = ${to.visit(target.expression, mode)}, ${value} = ${to.visit(right, mode)}, ` +
+      `${object}.${name}$set === undefined ? ${object}.${name} = ${value} : ` +
+      `($.callee = ${object}.${name}$set(${value}), yield 1, ${value}))`,
   );
 }
 

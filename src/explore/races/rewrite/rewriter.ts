@@ -11,8 +11,8 @@ export interface RewriterOptions {
   /** Takes a place; returns its number. */
   readonly place: (site: Site) => number;
   readonly isForeign: (specifier: string) => boolean;
-  /** Names of getters, in any module of the program, that may touch shared memory. */
-  readonly getters: ReadonlySet<string>;
+  /** Names of getters and setters, in any module of the program, that may touch shared memory. */
+  readonly accessors: ReadonlySet<string>;
 }
 
 /**
@@ -24,11 +24,11 @@ export class Rewriter implements Rewriting {
   readonly source: ts.SourceFile;
   readonly survey: Survey;
   readonly options: RewriterOptions;
-  readonly getters: ReadonlySet<string>;
+  readonly accessors: ReadonlySet<string>;
 
   constructor(options: RewriterOptions) {
     this.options = options;
-    this.getters = options.getters;
+    this.accessors = options.accessors;
     this.source = ts.createSourceFile(options.name, options.text, ts.ScriptTarget.Latest, true);
     const broken = (this.source as unknown as { parseDiagnostics?: readonly ts.Diagnostic[] })
       .parseDiagnostics?.[0];
@@ -76,7 +76,7 @@ export class Rewriter implements Rewriting {
   }
 
   touches(node: ts.Node | undefined): boolean {
-    return node !== undefined && mayTouch(node, this.survey, this.getters);
+    return node !== undefined && mayTouch(node, this.survey, this.accessors);
   }
 
   // ---- text
@@ -220,10 +220,9 @@ export class Rewriter implements Rewriting {
         !ts.isComputedPropertyName(member.name) &&
         this.hasSecondForm(member),
     ) as ts.MethodDeclaration[];
-    const getters = node.members.filter(
-      (member) =>
-        ts.isGetAccessor(member) && !ts.isComputedPropertyName(member.name) && this.touches(member.body),
-    ) as ts.GetAccessorDeclaration[];
+    const accessors = node.members.filter(
+      (member) => ts.isAccessor(member) && ts.isIdentifier(member.name) && this.touches(member.body),
+    ) as ts.AccessorDeclaration[];
     const privateMethods = new Set(
       methods.filter(({ name }) => ts.isPrivateIdentifier(name)).map(({ name }) => name.getText(this.source)),
     );
@@ -243,9 +242,10 @@ export class Rewriter implements Rewriting {
       );
       links += `${holder}[${key}].${isAsync(method) ? '$a' : '$g'} = ${holder}[${key.slice(0, -1)}$g"]; `;
     }
-    for (const getter of getters) {
-      const name = getter.name.getText(this.source);
-      forms += ` *${name}$get${this.#threadedTail(getter, `${className}.${name}`, inner)}`;
+    for (const accessor of accessors) {
+      const name = accessor.name.getText(this.source);
+      const form = ts.isGetAccessor(accessor) ? '$get' : '$set';
+      forms += ` *${name}${form}${this.#threadedTail(accessor, `${className}.${name}`, inner)}`;
     }
     let out = this.#classText(node, className, inner);
     out = `${out.slice(0, out.lastIndexOf('}'))}${forms}${links === '' ? '' : ` static { ${links}}`} }`;

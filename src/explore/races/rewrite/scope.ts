@@ -38,8 +38,8 @@ export interface Mode {
 export interface Rewriting {
   readonly source: ts.SourceFile;
   readonly survey: Survey;
-  /** Names of getters that may touch shared memory. */
-  readonly getters: ReadonlySet<string>;
+  /** Names of getters and setters that may touch shared memory. */
+  readonly accessors: ReadonlySet<string>;
   /** Text of a node in its rewritten form. */
   visit(node: ts.Node, mode: Mode): string;
   /** Text of a node as it stands, with each of its children rewritten. */

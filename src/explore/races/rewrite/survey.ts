@@ -93,12 +93,12 @@ export const isPureGlobal = (callee: ts.Expression, survey: Survey): boolean => 
 };
 
 /** Whether code may touch shared memory, as far as one can see: if not, it needs no second form. */
-export function mayTouch(node: ts.Node, survey: Survey, getters: ReadonlySet<string>): boolean {
+export function mayTouch(node: ts.Node, survey: Survey, accessors: ReadonlySet<string>): boolean {
   if (ts.isTypeNode(node)) return false;
   if (ts.isElementAccessExpression(node) || ts.isAwaitExpression(node) || ts.isForOfStatement(node))
     return true;
   if (ts.isSpreadElement(node) || ts.isArrayBindingPattern(node)) return true;
-  if (ts.isPropertyAccessExpression(node) && getters.has(node.name.text)) return true;
+  if (ts.isPropertyAccessExpression(node) && accessors.has(node.name.text)) return true;
   if (ts.isCallExpression(node) && !isPureGlobal(node.expression, survey)) return true;
-  return ts.forEachChild(node, (child) => mayTouch(child, survey, getters)) === true;
+  return ts.forEachChild(node, (child) => mayTouch(child, survey, accessors)) === true;
 }

@@ -1,0 +1,107 @@
+// The IOTLB protocol: memory that was taken from a device is reused only when the device can reach it no more.
+import { Iommu } from '../../../../src/memory/iommu.ts';
+import { AddressSpace, RIGHT } from '../../../../src/memory/page-table.ts';
+import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
+
+const PAGE = 4096;
+const PUBLIC = 1;
+const SECRET = 2;
+const BYTES = 4;
+const ACKNOWLEDGED = 0;
+
+const system = (pages = 1) => {
+  const ram = new SharedArrayBuffer(pages * PAGE);
+  const space = new AddressSpace(PAGE);
+  const iovas = Array.from({ length: pages }, (_, page) =>
+    space.map(page * PAGE, PAGE, RIGHT.read | RIGHT.write)!,
+  );
+  const bytes = new Uint8Array(ram);
+  bytes.fill(PUBLIC);
+  const iommu = new Iommu();
+  iommu.enter(space.memory, ram);
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  return { ram: bytes, space, iommu, iovas, words, epoch: 0, seen: [] as number[], faults: 0 };
+};
+type System = ReturnType<typeof system>;
+
+/** Takes the page away, waits until no translation of it is in use, and gives it to somebody else. */
+function takeAway({ space, iovas, words, ram }: System): void {
+  const { epoch } = space.unmap(iovas[0]!)!;
+  while (Atomics.load(words, ACKNOWLEDGED) !== epoch) pause();
+  ram.fill(SECRET, 0, BYTES);
+}
+
+function dma(state: System, iova: number): void {
+  const local = new Uint8Array(BYTES);
+  if (state.iommu.read(iova, local) === undefined) state.seen.push(local[0]!, local[BYTES - 1]!);
+  else state.faults++;
+}
+
+/** Between two steps: stale translations go, then the hypervisor is told. */
+function acknowledge({ iommu, words }: System): void {
+  const epoch = iommu.synchronise();
+  if (epoch !== -1) Atomics.store(words, ACKNOWLEDGED, epoch);
+}
+
+const nothingLeaked = ({ seen }: System): void => {
+  if (seen.some((byte) => byte !== PUBLIC)) throw new Error(`the device read ${seen.join()}`);
+};
+
+export const scenarios = {
+  'a page is taken away while the device reads': scenario({
+    setup: () => system(),
+    threads: {
+      hypervisor: takeAway,
+      device(state) {
+        dma(state, state.iovas[0]!);
+        acknowledge(state);
+        dma(state, state.iovas[0]!);
+        while (!state.iommu.stale && Atomics.load(state.words, ACKNOWLEDGED) === 0) pause();
+        acknowledge(state);
+        dma(state, state.iovas[0]!);
+      },
+    },
+    check(state) {
+      nothingLeaked(state);
+      if (state.faults === 0) throw new Error('the device still reaches the page in the end');
+    },
+  }),
+  'a page is taken away while the device writes': scenario({
+    setup: () => system(),
+    threads: {
+      hypervisor: takeAway,
+      device(state) {
+        const local = new Uint8Array(BYTES).fill(PUBLIC);
+        state.iommu.write(state.iovas[0]!, local);
+        acknowledge(state);
+        state.iommu.write(state.iovas[0]!, local);
+        while (!state.iommu.stale && Atomics.load(state.words, ACKNOWLEDGED) === 0) pause();
+        acknowledge(state);
+        if (state.iommu.write(state.iovas[0]!, local) === undefined) state.faults = -1;
+      },
+    },
+    check({ ram, faults }) {
+      if (ram[0] !== SECRET || faults === -1)
+        throw new Error('the device wrote into a page that was taken away');
+    },
+  }),
+  'one of two pages is taken away': scenario({
+    setup: () => system(2),
+    threads: {
+      hypervisor: takeAway,
+      device(state) {
+        dma(state, state.iovas[0]!);
+        dma(state, state.iovas[1]!);
+        while (!state.iommu.stale) pause();
+        acknowledge(state);
+        dma(state, state.iovas[0]!);
+        dma(state, state.iovas[1]!);
+      },
+    },
+    check(state) {
+      nothingLeaked(state);
+      if (state.faults === 0 || state.seen.length < 4)
+        throw new Error(`${state.faults} faults, read ${state.seen.join()}`);
+    },
+  }),
+};

@@ -1,0 +1,127 @@
+// Our ring, in all orders of small sizes: what was sent arrives, whole, once and in order.
+import { RingConsumer, RingProducer, ringMemory } from '../../../../src/memory/ring.ts';
+import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
+
+const BASE = 100;
+
+const ringOf = (capacity: number) => {
+  const memory = ringMemory(capacity);
+  return { producer: new RingProducer(memory), consumer: new RingConsumer(memory), got: [] as number[] };
+};
+
+/** Sends when there is room, else waits for it. Both words of a message have to arrive together. */
+function send(ring: RingProducer, value: number): void {
+  let at = ring.claim();
+  while (at < 0) {
+    if (at !== -1) throw new Error('the producer finds the ring corrupt');
+    pause();
+    at = ring.claim();
+  }
+  ring.words[at] = value;
+  ring.words[at + 15] = -value;
+  ring.publish();
+}
+
+function take(ring: RingConsumer, got: number[]): void {
+  const at = ring.peek();
+  got.push(ring.words[at]!, ring.words[at + 15]!);
+  ring.release();
+}
+
+function receive(ring: RingConsumer, got: number[]): void {
+  let waiting = ring.available();
+  while (waiting <= 0) {
+    if (waiting < 0) throw new Error('the consumer finds the ring corrupt');
+    pause();
+    waiting = ring.available();
+  }
+  take(ring, got);
+}
+
+const arrived =
+  (count: number) =>
+  ({ got, producer }: ReturnType<typeof ringOf>): void => {
+    const sent = Array.from({ length: count }, (_, at) => [BASE + at, -(BASE + at)]).flat();
+    if (got.join() !== sent.join()) throw new Error(`received ${got.join()}; sent were ${sent.join()}`);
+    if (!producer.drained) throw new Error('all was taken, and the producer does not see it');
+  };
+
+/** `count` messages through `capacity` slots; both sides wait for each other. */
+const transfer = (capacity: number, count: number) =>
+  scenario({
+    setup: () => ringOf(capacity),
+    threads: {
+      producer({ producer }) {
+        for (let message = 0; message < count; message++) send(producer, BASE + message);
+      },
+      consumer({ consumer, got }) {
+        for (let message = 0; message < count; message++) receive(consumer, got);
+      },
+    },
+    check: arrived(count),
+  });
+
+export const scenarios = {
+  'one slot, two messages': transfer(1, 2),
+  'one slot, four messages': transfer(1, 4),
+  'two slots, three messages': transfer(2, 3),
+  'two slots, four messages': transfer(2, 4),
+  // Never waits: a full ring and an empty one are answers.
+  'two slots, tries': scenario({
+    setup: () => ringOf(2),
+    threads: {
+      producer({ producer }) {
+        for (let message = 0; message < 3; message++) {
+          const at = producer.claim();
+          if (at === -1) continue;
+          if (at < 0) throw new Error('the producer finds the ring corrupt');
+          producer.words[at] = BASE + message;
+          producer.words[at + 15] = -(BASE + message);
+          producer.publish();
+        }
+      },
+      consumer({ consumer, got }) {
+        for (let look = 0; look < 3; look++) {
+          const waiting = consumer.available();
+          if (waiting < 0 || waiting > 2) throw new Error(`the consumer sees ${waiting} descriptors`);
+          if (waiting > 0) take(consumer, got);
+        }
+      },
+    },
+    check({ got, consumer }) {
+      while (consumer.available() > 0) take(consumer, got);
+      for (let at = 0; at < got.length; at += 2)
+        if (got[at + 1] !== -got[at]! || (at > 0 && got[at]! <= got[at - 2]!))
+          throw new Error(`received ${got.join()}`);
+      if (got.length < 4) throw new Error(`received ${got.length / 2} messages; two have room at any time`);
+    },
+  }),
+  // Two at a time: shown together, given back together.
+  'two slots, bursts of two': scenario({
+    setup: () => ringOf(2),
+    threads: {
+      producer({ producer }) {
+        for (let burst = 0; burst < 2; burst++) {
+          while (producer.room() < 2) pause();
+          for (let message = 0; message < 2; message++) {
+            const at = producer.claim();
+            producer.words[at] = BASE + 2 * burst + message;
+            producer.words[at + 15] = -(BASE + 2 * burst + message);
+          }
+          producer.publish();
+        }
+      },
+      consumer({ consumer, got }) {
+        for (let burst = 0; burst < 2; burst++) {
+          while (consumer.available() < 2) pause();
+          for (let message = 0; message < 2; message++) {
+            const at = consumer.peek(message);
+            got.push(consumer.words[at]!, consumer.words[at + 15]!);
+          }
+          consumer.release(2);
+        }
+      },
+    },
+    check: arrived(4),
+  }),
+};
