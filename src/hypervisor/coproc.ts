@@ -501,6 +501,14 @@ export class SharedCoproc {
     if (!this.#down) this.#link.kill(reason);
   }
 
+  /** It hangs and had not said that it runs anything; whose command it may have found is to blame. */
+  #onSilence(): void {
+    const { current } = this;
+    const reason = 'the coprocessor does not answer';
+    if (current !== undefined && current.queue.outstanding > 0) this.reset(current, reason);
+    else this.silent(reason);
+  }
+
   #giveUp(guilty: Vcoproc, reason: string): void {
     if (!this.#down) this.#goDown();
     this.#isolate(guilty, reason, true);
@@ -591,9 +599,11 @@ export class SharedCoproc {
       {
         onEvent: (words, at) => this.#onEvent(words, at),
         onDrained: () => this.current?.window.flush(),
+        onSilence: () => this.#onSilence(),
         onExit: (reason) => void this.#onExit(reason),
       },
       this.runtime.timeline,
+      sum(spec.stepLimit, description.stopDeadline),
     );
   }
 

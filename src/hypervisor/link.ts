@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { Outcome } from '../base/outcome.ts';
-import type { Duration, Instant } from '../base/units.ts';
+import { NO_TIME, type Duration, type Instant } from '../base/units.ts';
 import type {
   ChannelMemory,
   ContextSpec,
@@ -8,7 +8,7 @@ import type {
   PortListener,
   Timeline,
 } from '../contract/port.ts';
-import { createChannel, writeInstant } from '../memory/channel.ts';
+import { CONTROL, NO_SLOT, createChannel, writeInstant } from '../memory/channel.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
@@ -18,6 +18,8 @@ export interface LinkListener {
   onEvent(words: Int32Array, at: number): void;
   /** All events that were there have been told. */
   onDrained(): void;
+  /** It was asked whether it is there, and has not answered for longer than any step may take. */
+  onSilence(): void;
   /** The coprocessor is gone, and everything that it said before was told. Called once. */
   onExit(reason: string): void;
 }
@@ -30,6 +32,9 @@ export class Link {
   readonly #listener: LinkListener;
   readonly #port: CoprocessorPort;
   readonly #tick: SafetyTick;
+  #written = 0;
+  /** What was written when the coprocessor was asked last. */
+  #asked = 0;
   #open = true;
   #draining = false;
 
@@ -37,6 +42,7 @@ export class Link {
     start: (channel: ChannelMemory, listener: PortListener) => CoprocessorPort,
     listener: LinkListener,
     timeline: Timeline,
+    patience: Duration,
   ) {
     const channel = createChannel();
     this.#listener = listener;
@@ -57,11 +63,22 @@ export class Link {
         listener.onExit(reason);
       },
     });
-    this.#tick = new SafetyTick(timeline, () => {
-      const missed = this.#events.available() > 0;
-      this.#port.ring();
-      this.drain();
-      return missed;
+    this.#tick = new SafetyTick(timeline, patience, {
+      look: () => {
+        const missed = this.#events.available() > 0;
+        this.#port.ring();
+        this.drain();
+        return missed;
+      },
+      ask: () => {
+        this.#write(CONTROL.extend, NO_SLOT, NO_SLOT, 0, NO_TIME);
+        this.#asked = this.#written;
+        this.#port.ring();
+      },
+      answered: () => (this.#control.taken - this.#asked) << 1 >= 0,
+      onSilence: () => {
+        if (this.#open) listener.onSilence();
+      },
     });
   }
 
@@ -90,8 +107,13 @@ export class Link {
     this.#port.kill(reason);
   }
 
-  /** Posts one control command. The ring never fills: there is one switch at a time. */
+  /** Posts one control command. The ring never fills: there is one switch and one question at a time. */
   post(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
+    this.#write(op, slot, to, sequence, slice);
+    this.ring();
+  }
+
+  #write(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
     const at = this.#control.claim();
     assert(at >= 0, 'the control ring has room');
     const words = this.#control.words;
@@ -101,7 +123,7 @@ export class Link {
     words[at + 3] = sequence;
     writeInstant(words, at + 4, slice as number as Instant);
     this.#control.publish();
-    this.ring();
+    this.#written = (this.#written + 1) | 0;
   }
 
   /** Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. */

@@ -103,6 +103,11 @@ export class RingProducer {
     return Atomics.load(this.words, QUIET) !== 0;
   }
 
+  /** How many descriptors the consumer has ever given back, in 31 bits. */
+  get taken(): number {
+    return Atomics.load(this.words, TAIL) >> 1;
+  }
+
   /** Shows all claimed descriptors to the consumer. Says whether the consumer asked to be rung for them. */
   publish(): boolean {
     if (this.#head === this.#published) return false;
