@@ -75,6 +75,11 @@ export class Domain {
     return this.#state;
   }
 
+  /** Whether its guest is over, one way or the other. */
+  get over(): boolean {
+    return this.#state === 'finished' || this.#state === 'crashed' || this.#state === 'destroyed';
+  }
+
   /** Whether it takes interrupts and its vcoprocs may run. */
   get awake(): boolean {
     return this.#state === 'running' || this.#state === 'created';

@@ -4,7 +4,7 @@ import { seconds, type Duration } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
-import { domainId, type CoprocId, type DomainId } from '../contract/names.ts';
+import { domainId, vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
@@ -29,6 +29,8 @@ export interface ScheduleChange {
   readonly timeslice?: Duration;
   /** Of the new algorithm. */
   readonly parameters?: SchedulerParameters;
+  /** What the new algorithm is told of each vcoproc; of the others, what the old one knew. */
+  readonly vcoprocs?: ReadonlyMap<VcoprocId, SchedulerParameters>;
 }
 
 /** The figures of a hypervisor at one instant. */
@@ -48,6 +50,9 @@ export class Hypervisor {
   readonly #domains = new Map<DomainId, Domain>();
   /** Vcoprocs in the order of their creation, gone ones included: their figures stay. */
   #vcoprocs: Vcoproc[] = [];
+  /** Vcoprocs that are on their way. */
+  readonly #attaching = new Set<VcoprocId>();
+  readonly #releases = new Map<Domain, Promise<void>>();
   #slots = 0;
 
   constructor(parts: Parts) {
@@ -83,7 +88,12 @@ export class Hypervisor {
     files: DomainFiles,
   ): Promise<Outcome<Domain>> {
     const { runtime, trace } = this.#parts;
-    const before = this.#domains.get(description.name);
+    let before = this.#domains.get(description.name);
+    // Its vcoprocs have the same names: they are gone before new ones come.
+    while (before?.state === 'destroyed' && this.#releases.has(before)) {
+      await this.#releases.get(before);
+      before = this.#domains.get(description.name);
+    }
     if (before !== undefined && before.state !== 'destroyed')
       return failed(`there is a domain ${description.name} already`);
     const domain = new Domain({
@@ -100,8 +110,7 @@ export class Hypervisor {
       if (attached.kind === 'failed') {
         await this.#release(domain, 'its domain was not created');
         domain.destroy();
-        this.#domains.delete(description.name);
-        this.#vcoprocs = this.#vcoprocs.filter((vcoproc) => !domain.vcoprocs.includes(vcoproc));
+        this.forget(domain);
         return attached;
       }
     }
@@ -131,6 +140,18 @@ export class Hypervisor {
     await this.#release(domain, 'its domain was destroyed');
   }
 
+  /**
+   * Drops the figures of a domain's vcoprocs that are gone, and of the domain itself when it was destroyed:
+   * a system that stays would grow for ever.
+   */
+  forget(domain: Domain): void {
+    if (domain.state === 'destroyed' && this.#domains.get(domain.name) === domain)
+      this.#domains.delete(domain.name);
+    this.#vcoprocs = this.#vcoprocs.filter(
+      ({ state, settings }) => state !== 'gone' || settings.ram !== domain.ram,
+    );
+  }
+
   /** Gives a domain one more vcoproc while it runs: its guest finds it by `coproc` from then on. */
   attach(
     domain: Domain,
@@ -150,7 +171,9 @@ export class Hypervisor {
     if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${coproc}`);
     await this.#of(vcoproc).detach(vcoproc);
     vcoproc.destroy('it was detached');
-    domain.vcoprocs.splice(domain.vcoprocs.indexOf(vcoproc), 1);
+    const at = domain.vcoprocs.indexOf(vcoproc);
+    // Who detaches it twice finds it gone.
+    if (at >= 0) domain.vcoprocs.splice(at, 1);
     return ok(undefined);
   }
 
@@ -168,7 +191,7 @@ export class Hypervisor {
         change.parameters ?? {},
       );
       if (created.kind === 'failed') return created;
-      const used = coproc.useScheduler(created.value);
+      const used = coproc.useScheduler(created.value, change.vcoprocs);
       if (used.kind === 'failed') return used;
     }
     if (change.timeslice !== undefined) coproc.retime(change.timeslice);
@@ -239,6 +262,8 @@ export class Hypervisor {
     if (coproc === undefined) return failed(`domain ${domain.name}: no coprocessor ${id}`);
     const firmware = this.#parts.firmware(firmwareName);
     if (firmware.kind === 'failed') return failed(`domain ${domain.name}: ${firmware.reason}`);
+    const name = vcoprocId(domain.name, id);
+    if (this.#attaching.has(name)) return failed(`domain ${domain.name} is being attached to ${id} already`);
     const vcoproc = new Vcoproc({
       slot: this.#slots++,
       domain: domain.name,
@@ -252,19 +277,37 @@ export class Hypervisor {
       awake: () => domain.awake,
       onGuestError: (error) => domain.crash(error),
     });
+    this.#attaching.add(name);
     const attached = await coproc.attach(vcoproc, parameters);
+    this.#attaching.delete(name);
     if (attached.kind === 'failed') return failed(`domain ${domain.name}: ${attached.reason}`);
+    if (domain.over) {
+      await coproc.detach(vcoproc);
+      vcoproc.destroy('its domain is over');
+      return failed(`domain ${domain.name} is ${domain.state} since`);
+    }
     domain.vcoprocs.push(vcoproc);
     this.#vcoprocs.push(vcoproc);
     return ok(undefined);
   }
 
+  #release(domain: Domain, reason: string): Promise<void> {
+    const before = this.#releases.get(domain);
+    if (before !== undefined) return before;
+    const release = this.#giveBack(domain, reason).finally(() => this.#releases.delete(domain));
+    this.#releases.set(domain, release);
+    return release;
+  }
+
   /** The coprocessors first: memory is nobody's to take while a coprocessor may still reach it. */
-  async #release(domain: Domain, reason: string): Promise<void> {
-    for (const vcoproc of domain.vcoprocs) {
-      await this.#of(vcoproc).detach(vcoproc);
-      vcoproc.destroy(reason);
-    }
+  async #giveBack(domain: Domain, reason: string): Promise<void> {
+    await Promise.all(
+      // A copy: one may be detached meanwhile.
+      [...domain.vcoprocs].map(async (vcoproc) => {
+        await this.#of(vcoproc).detach(vcoproc);
+        vcoproc.destroy(reason);
+      }),
+    );
   }
 
   #of(vcoproc: Vcoproc): SharedCoproc {
