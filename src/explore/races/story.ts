@@ -97,6 +97,8 @@ function stepOf({ log, conductor, names }: Execution, step: number, { before, af
 function valueOf(kind: number, bytes: number, before: Value, after: Value): string {
   if (bytes > 8) return `${bytes} bytes`;
   if (kind === KIND.notify || kind === KIND.timeout || before === undefined) return '';
+  // A race stops its second step before it is done.
+  if (isWrite(kind) && after === undefined) return '';
   if (!isWrite(kind)) return String(before);
   if (kind === KIND.write || kind === KIND.store) return `= ${String(after)}`;
   return before === after ? `${String(before)}, unchanged` : `${String(before)} -> ${String(after)}`;
