@@ -1,34 +1,21 @@
 import { assert, present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import {
-  after,
-  between,
-  seconds,
-  showDuration,
-  sum,
-  us,
-  type Duration,
-  type Instant,
-} from '../base/units.ts';
+import { after, between, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
-import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
+import { type CoprocState } from '../contract/states.ts';
 import type { CoprocDescription } from '../contract/system.ts';
-import { CONTROL, EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
+import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import { Account } from './account.ts';
-import { Link } from './link.ts';
+import { tellEvent, type CoprocEvents } from './events.ts';
 import { SpreadRecorder } from './spread.ts';
+import { Supervisor, type Supervised } from './supervisor.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
-
-/** Room for a thread to start on a busy machine, and for the firmware's start function, which is all else that takes long. */
-const ATTACH_DEADLINE = seconds(10);
-/** How often a vcoproc is attached anew because the coprocessor died meanwhile, as others may have made it. */
-const ATTACH_ATTEMPTS = 3;
 
 /** Between two questions to a scheduler that has nobody to run. */
 const SHORTEST_REST = us(1);
@@ -83,11 +70,8 @@ export class SharedCoproc {
   readonly #detached = new WeakMap<Vcoproc, Promise<void>>();
   readonly #leaving = new Map<Vcoproc, () => void>();
   readonly #switch: WorldSwitch;
-  #link: Link;
+  readonly #supervisor: Supervisor;
   #cancelDecision = (): void => {};
-  /** Not there: it died or is being reset, until every context is attached to its successor. */
-  #down = false;
-  #closed = false;
 
   constructor(
     description: CoprocDescription,
@@ -105,34 +89,49 @@ export class SharedCoproc {
     this.trace = trace;
     this.account = new Account(this.now);
     this.#switch = new WorldSwitch(this);
-    this.#link = this.#start();
+    const coproc: Supervised = {
+      description,
+      platform,
+      runtime,
+      vcoprocs: { [Symbol.iterator]: () => this.#vcoprocs.values() },
+      has: (vcoproc) => this.#vcoprocs.has(vcoproc.slot),
+      onEvent: (words, at) => tellEvent(words, at, this.#events),
+      onDrained: () => this.current?.window.flush(),
+      onSilence: () => this.#onSilence(),
+      onDown: () => this.#onDown(),
+      onGone: (reason, expected) => this.#onGone(reason, expected),
+      onUp: () => this.#onUp(),
+      isolate: (guilty, reason) => this.#isolate(guilty, reason, true),
+      refuse: (vcoproc, reason) => this.refuse(vcoproc, reason),
+    };
+    this.#supervisor = new Supervisor(coproc);
   }
 
   get now(): Instant {
     return this.runtime.timeline.now();
   }
 
-  get down(): boolean {
-    return this.#down;
-  }
-
   // ---- vcoprocs come and go
 
   /** Makes a vcoproc known to the coprocessor, then to the scheduler. */
   async attach(vcoproc: Vcoproc, parameters: SchedulerParameters): Promise<Outcome<void>> {
-    const admission = this.scheduler.admit(vcoproc.name, parameters);
+    let admittedBy = this.scheduler;
+    let admission = admittedBy.admit(vcoproc.name, parameters);
     if (admission.kind === 'refused')
       return failed(`${this.id} does not take ${vcoproc.name}: ${admission.reason}`);
-    let link = this.#link;
-    let attached = await this.#attach(vcoproc);
-    for (let attempt = 1; attempt < ATTACH_ATTEMPTS; attempt++) {
-      if (attached.kind === 'ok' || link === this.#link || vcoproc.state === 'isolated') break;
-      link = this.#link;
-      attached = await this.#attach(vcoproc);
-    }
+    const attached = await this.#supervisor.attach(vcoproc);
     if (attached.kind === 'failed') {
-      this.scheduler.remove(vcoproc.name);
+      admittedBy.remove(vcoproc.name);
       return attached;
+    }
+    // The algorithm changed meanwhile, and the new one knows only who was attached then.
+    while (admittedBy !== this.scheduler) {
+      admittedBy = this.scheduler;
+      admission = admittedBy.admit(vcoproc.name, parameters);
+      if (admission.kind === 'refused') {
+        await this.#supervisor.detach(vcoproc);
+        return failed(`${this.id} does not take ${vcoproc.name}: ${admission.reason}`);
+      }
     }
     vcoproc.parameters = parameters;
     this.#vcoprocs.set(vcoproc.slot, vcoproc);
@@ -157,7 +156,7 @@ export class SharedCoproc {
     }
     this.#vcoprocs.delete(vcoproc.slot);
     this.#byName.delete(vcoproc.name);
-    if (!this.#down) await this.#link.detach(vcoproc.slot);
+    await this.#supervisor.detach(vcoproc);
   }
 
   // ---- changed while it runs
@@ -165,7 +164,7 @@ export class SharedCoproc {
   /**
    * Decides by another algorithm from now on. Whoever has the coprocessor goes on until the new one says
    * otherwise, everybody who is ready is ready for the new one. Parameters that it does not know are
-   * dropped; who it cannot take without any makes the change fail, and nothing is changed.
+   * dropped unless they are `wanted`; who it cannot take makes the change fail, and nothing is changed.
    */
   useScheduler(
     scheduler: Scheduler,
@@ -173,12 +172,15 @@ export class SharedCoproc {
   ): Outcome<void> {
     const kept = new Map<Vcoproc, SchedulerParameters>();
     for (const vcoproc of this.#byName.values()) {
-      if (vcoproc.state === 'isolated') continue;
-      const given = wanted.get(vcoproc.name) ?? vcoproc.parameters;
-      const known = scheduler.admit(vcoproc.name, given).kind === 'admitted';
+      // Who is leaving is nobody's to choose any more.
+      if (vcoproc.state === 'isolated' || this.#detached.has(vcoproc)) continue;
+      const asked = wanted.get(vcoproc.name);
+      const given = asked ?? vcoproc.parameters;
+      let admission = scheduler.admit(vcoproc.name, given);
+      const known = admission.kind === 'admitted';
       kept.set(vcoproc, known ? given : {});
       if (known) continue;
-      const admission = scheduler.admit(vcoproc.name, {});
+      if (asked === undefined) admission = scheduler.admit(vcoproc.name, {});
       if (admission.kind === 'refused')
         return failed(`${scheduler.name} does not take ${vcoproc.name}: ${admission.reason}`);
     }
@@ -214,7 +216,7 @@ export class SharedCoproc {
   }
 
   ring(): void {
-    this.#link.ring();
+    this.#supervisor.link.ring();
   }
 
   /** Its domain pauses: the vcoproc leaves the coprocessor, work or not. */
@@ -246,7 +248,7 @@ export class SharedCoproc {
 
   /** Asks the scheduler who runs now, and makes it so. */
   reschedule(): void {
-    if (this.#down || this.#closed || !this.#switch.ready) return;
+    if (this.#supervisor.down || !this.#switch.ready) return;
     this.#cancelDecision();
     this.urgent = false;
     const decision = this.scheduler.pick(this.now);
@@ -322,82 +324,48 @@ export class SharedCoproc {
 
   /** Posts one command to the coprocessor. */
   control(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
-    this.#link.post(op, slot, to, sequence, slice);
+    this.#supervisor.link.post(op, slot, to, sequence, slice);
   }
 
   /** Gives a vcoproc the real window. */
   mapWindow(vcoproc: Vcoproc): void {
-    vcoproc.window.map(this.#link.window);
+    vcoproc.window.map(this.#supervisor.link.window);
   }
 
   // ---- what the coprocessor says
 
   /** Takes all events that are there, in order. */
   drain(): void {
-    this.#link.drain();
+    this.#supervisor.link.drain();
   }
 
-  #onEvent(words: Int32Array, at: number): void {
-    const kind = words[at]!;
-    const slot = words[at + 1]!;
-    const when = readInstant(words, at + 2);
-    const vcoproc = this.#vcoprocs.get(slot);
-    switch (kind) {
-      case EVENT.state:
-        this.#onState(
-          present(COPROC_STATES[words[at + 4]!], 'a coprocessor is in a known state'),
-          vcoproc,
-          when,
-        );
-        return;
-      case EVENT.interrupt:
-        vcoproc?.interrupt(words[at + 4]!);
-        return;
-      case EVENT.expired:
-        if (this.tenure === undefined || this.tenure.vcoproc !== vcoproc) return;
-        this.tenure.expired = true;
-        this.#charge();
-        if (vcoproc.commandTime > this.description.commandTimeout) {
-          this.#isolate(
-            vcoproc,
-            `a command ran longer than ${showDuration(this.description.commandTimeout)}`,
-          );
-        }
-        this.reschedule();
-        return;
-      case EVENT.switched:
-        this.#switch.onSwitched(
-          words[at + 4]!,
-          { saved: words[at + 5]!, loaded: words[at + 6]! },
-          words[at + 7] === 1,
-          between(readInstant(words, at + 8), when),
-          slot !== NO_SLOT,
-        );
-        return;
-      case EVENT.denied:
-        this.#switch.onDenied(words[at + 4]!, us(words[at + 5]!));
-        return;
-      case EVENT.loadFailed:
-        this.#switch.onLoadFailed(words[at + 4]!, readText(words, at));
-        return;
-      case EVENT.trapped:
-        if (vcoproc !== undefined) this.#onLost(vcoproc, `firmware trapped: ${readText(words, at)}`);
-        return;
-      case EVENT.corrupt:
-        if (vcoproc !== undefined) this.#onLost(vcoproc, 'its command queue is corrupt');
-        return;
-      case EVENT.iommuFault: {
-        const where = `0x${(words[at + 5]! >>> 0).toString(16).padStart(8, '0')}`;
-        if (vcoproc !== undefined)
-          this.blame(vcoproc, `IOMMU fault: ${words[at + 4] === 1 ? 'write' : 'read'} at ${where}`, false);
-        return;
-      }
-      case EVENT.invalidated:
-        vcoproc?.invalidated(words[at + 4]!);
-        return;
-      default:
-        assert(false, `event ${kind} of ${this.id} is known`);
+  /** One after the other, as the coprocessor said them. */
+  readonly #events: CoprocEvents = {
+    onState: (slot, state, when) => this.#onState(state, this.#vcoprocs.get(slot), when),
+    onInterrupt: (slot, line) => this.#vcoprocs.get(slot)?.interrupt(line),
+    onExpired: (slot) => this.#onExpired(this.#vcoprocs.get(slot)),
+    onSwitched: (sequence, switched) => this.#switch.onSwitched(sequence, switched),
+    onDenied: (sequence, retryAfter) => this.#switch.onDenied(sequence, retryAfter),
+    onLoadFailed: (sequence, reason) => this.#switch.onLoadFailed(sequence, reason),
+    onLost: (slot, reason) => this.#onLost(this.#vcoprocs.get(slot), reason),
+    onDmaFault: (slot, access, iova) => {
+      const vcoproc = this.#vcoprocs.get(slot);
+      const where = `0x${iova.toString(16).padStart(8, '0')}`;
+      if (vcoproc !== undefined) this.blame(vcoproc, `IOMMU fault: ${access} at ${where}`, false);
+    },
+    onInvalidated: (slot, epoch) => this.#vcoprocs.get(slot)?.invalidated(epoch),
+  };
+
+  #onExpired(vcoproc: Vcoproc | undefined): void {
+    const { tenure } = this;
+    if (vcoproc === undefined || tenure?.vcoproc !== vcoproc) return;
+    tenure.expired = true;
+    this.#charge();
+    const { commandTimeout } = this.description;
+    if (vcoproc.commandTime > commandTimeout) {
+      this.#isolate(vcoproc, `a command ran longer than ${showDuration(commandTimeout)}`);
     }
+    this.reschedule();
   }
 
   #onState(state: CoprocState, vcoproc: Vcoproc | undefined, when: Instant): void {
@@ -440,7 +408,8 @@ export class SharedCoproc {
   }
 
   /** The firmware of the loaded context trapped: its context is gone, the coprocessor goes on. */
-  #onLost(vcoproc: Vcoproc, reason: string): void {
+  #onLost(vcoproc: Vcoproc | undefined, reason: string): void {
+    if (vcoproc === undefined) return;
     this.current = undefined;
     this.#isolate(vcoproc, reason);
     this.settle('failed');
@@ -491,52 +460,36 @@ export class SharedCoproc {
     });
   }
 
-  /** Ends the coprocessor and blames whoever had it. Its successor starts when it is gone. */
   reset(guilty: Vcoproc, reason: string): void {
-    if (!this.#down) this.#giveUp(guilty, reason);
+    this.#supervisor.reset(guilty, reason);
   }
 
-  /** Ends a coprocessor that holds nobody's context and does not answer: nobody is to blame. */
   silent(reason: string): void {
-    if (!this.#down) this.#link.kill(reason);
+    this.#supervisor.silent(reason);
   }
 
-  /** It hangs and had not said that it runs anything; whose command it may have found is to blame. */
+  /** It does not answer, though no step may take so long. */
   #onSilence(): void {
     const { current } = this;
-    const reason = 'the coprocessor does not answer';
-    if (current !== undefined && current.queue.outstanding > 0) this.reset(current, reason);
-    else this.silent(reason);
+    if (current === undefined) this.silent('does not answer');
+    else this.reset(current, 'did not return from a step');
   }
 
-  #giveUp(guilty: Vcoproc, reason: string): void {
-    if (!this.#down) this.#goDown();
-    this.#isolate(guilty, reason, true);
-    this.#link.kill(reason);
-  }
-
-  #goDown(): void {
-    this.#down = true;
+  #onDown(): void {
     this.resets++;
     this.#enter('faulted', this.current, this.now);
   }
 
-  async #onExit(reason: string): Promise<void> {
-    if (!this.#down) {
-      this.trace({
-        at: this.now,
-        kind: 'fault',
-        coproc: this.id,
-        vcoproc: this.current?.name ?? null,
-        what: reason,
-        reset: true,
-      });
-      this.current?.blame(`coprocessor died: ${reason}`);
-      this.#goDown();
+  /** Everybody who was there is told; who has a whole image waits for the successor with it. */
+  #onGone(reason: string, expected: boolean): void {
+    const { current } = this;
+    if (!expected) {
+      const vcoproc = current?.name ?? null;
+      this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc, what: reason, reset: true });
+      current?.blame(`coprocessor died: ${reason}`);
     }
     this.settle('failed');
     this.#switch.abandon();
-    const had = this.current;
     this.current = undefined;
     for (const vcoproc of this.#vcoprocs.values()) {
       vcoproc.window.drop();
@@ -546,78 +499,29 @@ export class SharedCoproc {
         if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
       } else {
         // It died before it could say that this one had left.
-        if (vcoproc === had) this.#switch.departed(vcoproc, vcoproc.queue.outstanding > 0);
+        if (vcoproc === current) this.#switch.departed(vcoproc, vcoproc.queue.outstanding > 0);
         vcoproc.takePending();
       }
       this.#left(vcoproc);
     }
-    await this.#restart();
   }
 
-  async #restart(): Promise<void> {
-    const link = this.#start();
-    this.#link = link;
-    for (const vcoproc of this.#vcoprocs.values()) {
-      if (vcoproc.state === 'isolated') continue;
-      const attached = await this.#attach(vcoproc);
-      if (link !== this.#link || this.#closed) return;
-      if (attached.kind === 'failed') this.refuse(vcoproc, attached.reason);
-      else if (!this.#vcoprocs.has(vcoproc.slot)) await link.detach(vcoproc.slot);
-    }
-    this.#down = false;
+  #onUp(): void {
     this.#enter('idle', undefined, this.now);
     this.drain();
     this.reschedule();
-  }
-
-  async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {
-    const link = this.#link;
-    const { timeslice, stopDeadline } = this.description;
-    const deadline = after(this.now, sum(ATTACH_DEADLINE, sum(timeslice, stopDeadline)));
-    const cancel = this.runtime.timeline.at(deadline, () => {
-      if (link === this.#link) this.#giveUp(vcoproc, 'did not return from its start function');
-    });
-    try {
-      return await link.attach(vcoproc.context);
-    } finally {
-      cancel();
-    }
-  }
-
-  #start(): Link {
-    const { description } = this;
-    const spec = {
-      id: this.id,
-      localMemory: description.localMemory,
-      clock: description.clock,
-      ...description.costs,
-      verifiesMemory: description.verifiesMemory === true,
-      stepLimit: sum(description.timeslice, description.stopDeadline),
-    };
-    return new Link(
-      (channel, listener) => this.runtime.startCoprocessor({ ...spec, channel }, this.platform, listener),
-      {
-        onEvent: (words, at) => this.#onEvent(words, at),
-        onDrained: () => this.current?.window.flush(),
-        onSilence: () => this.#onSilence(),
-        onExit: (reason) => void this.#onExit(reason),
-      },
-      this.runtime.timeline,
-      sum(spec.stepLimit, description.stopDeadline),
-    );
   }
 
   // ---- the end
 
   /** Closes the account and ends the coprocessor. */
   close(): void {
-    if (this.#closed) return;
+    if (this.#supervisor.closed) return;
     this.drain();
     this.settle('ran');
     this.#cancelDecision();
-    this.#closed = true;
+    this.#supervisor.close();
     this.#enter('idle', undefined, this.now);
-    this.#link.close('the run is over');
   }
 
   get occupancy(): Occupancy {

@@ -1,11 +1,12 @@
 import { assert } from '../base/assert.ts';
 import { between, type Instant } from '../base/units.ts';
-import { GuestError, type Command, type Completion } from '../contract/guest.ts';
+import { GuestError, type Command, type CommandBatch, type Completion } from '../contract/guest.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import { createQueue } from '../memory/channel.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import type { QueueMemory, Timeline } from '../contract/port.ts';
+import { Batch } from './batch.ts';
 
 const MAX_ARGS = 14;
 const MAX_OP = 0xffff;
@@ -22,6 +23,10 @@ export interface QueueListener {
   /** Commands were shown to the coprocessor: ring its doorbell. */
   onSubmit(op: number): void;
   onComplete(completion: Completion, latency: ReturnType<typeof between>): void;
+  /** Commands of a batch were shown to the coprocessor: ring its doorbell. */
+  onBatch(): void;
+  /** The guest is not to hear of completions now. */
+  blocked(): boolean;
 }
 
 /**
@@ -42,6 +47,7 @@ export class CommandQueue {
   readonly #completed: { readonly outstanding: Outstanding; readonly completion: Completion }[] = [];
   /** Not in the rings yet. */
   #waiting: Outstanding[] = [];
+  #batch: Batch | undefined;
   /** Why every further command fails at once. */
   #dead: { status: 'failed' | 'cancelled'; reason: string } | undefined;
   readonly #counts = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
@@ -60,16 +66,18 @@ export class CommandQueue {
   }
 
   get outstanding(): number {
-    return this.#completed.length + this.#posted.length + this.#waiting.length;
+    const inBatch = this.#batch?.outstanding ?? 0;
+    return this.#completed.length + this.#posted.length + this.#waiting.length + inBatch;
   }
 
   /** Sequence number of the oldest command that the coprocessor has. */
   get oldest(): number | undefined {
-    return this.#posted[0]?.sequence;
+    return this.#batch === undefined ? this.#posted[0]?.sequence : this.#batch.oldest;
   }
 
   submit(given: Command): Promise<Completion> {
     const command = checked(given);
+    if (this.#batch !== undefined) throw new GuestError("the queue is a batch's; close the batch first");
     return new Promise((resolve) => {
       this.#counts.submitted++;
       const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
@@ -82,6 +90,30 @@ export class CommandQueue {
       this.#waiting.push(outstanding);
       this.post();
     });
+  }
+
+  batch(): CommandBatch {
+    if (this.#batch !== undefined) throw new GuestError('the queue has a batch already');
+    if (this.outstanding > 0)
+      throw new GuestError(`${this.outstanding} commands are outstanding; await them before a batch`);
+    const { onBatch, blocked } = this.#listener;
+    this.#batch = new Batch(this.#commands, this.#completions, this.#sequence, {
+      counts: this.#counts,
+      dead: () => this.#dead?.status,
+      kick: onBatch,
+      blocked,
+      later: (what) => void this.#timeline.at(this.#timeline.now(), what),
+      closed: (next) => {
+        this.#sequence = next;
+        this.#batch = undefined;
+      },
+    });
+    return this.#batch;
+  }
+
+  /** What kept the guest from hearing of completions is over. */
+  wake(): void {
+    this.#batch?.wake();
   }
 
   /** Moves waiting commands into the ring, as many as fit. Says whether there were any. */
@@ -101,6 +133,7 @@ export class CommandQueue {
 
   /** Takes all completions that are there, and tells the guest. */
   drain(): void {
+    this.wake();
     this.collect();
     for (const { outstanding, completion } of this.#completed.splice(0))
       this.#complete(outstanding, completion);
@@ -108,6 +141,8 @@ export class CommandQueue {
 
   /** Takes all completions that are there and keeps them: the guest is to hear of them with their interrupts. */
   collect(): void {
+    // A batch takes its completions itself.
+    if (this.#batch !== undefined) return;
     while (this.#completions.available() > 0) {
       const at = this.#completions.peek();
       const words = this.#completions.words;
@@ -128,6 +163,7 @@ export class CommandQueue {
   fail(status: 'failed' | 'cancelled', reason: string, forEver: boolean): void {
     this.drain();
     if (forEver) this.#dead = { status, reason };
+    this.#batch?.fail(status);
     const lost = [...this.#posted, ...this.#waiting];
     this.#posted = [];
     this.#waiting = [];
@@ -140,6 +176,7 @@ export class CommandQueue {
     this.memory = createQueue(this.#capacity);
     this.#commands = new RingProducer(this.memory.commands);
     this.#completions = new RingConsumer(this.memory.completions);
+    this.#batch?.renew(this.#commands, this.#completions);
   }
 
   #complete({ submitted, resolve }: Outstanding, completion: Completion): void {

@@ -7,6 +7,7 @@ import type { FirmwareImage } from '../contract/firmware.ts';
 import {
   GuestError,
   type Command,
+  type CommandBatch,
   type Completion,
   type GuestBuffer,
   type GuestCoproc,
@@ -27,7 +28,7 @@ import { RegisterWindow } from './window.ts';
 
 const table = compileTable<VcoprocState, VcoprocEvent>(vcoprocMachine, VCOPROC_STATES);
 
-const QUEUE_CAPACITY = 64;
+const QUEUE_CAPACITY = 256;
 const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read | RIGHT.write } as const;
 
 /** The coprocessor that a vcoproc is a share of, as far as a vcoproc needs it. */
@@ -101,6 +102,8 @@ export class Vcoproc implements GuestCoproc {
       () => this.takePending(),
     );
     this.queue = new CommandQueue(QUEUE_CAPACITY, settings.timeline, {
+      onBatch: () => this.#kick(),
+      blocked: () => !this.hears,
       onSubmit: (op) =>
         settings.trace({ at: settings.timeline.now(), kind: 'submit', vcoproc: this.name, op }),
       onComplete: ({ status, reason }, latency) =>
@@ -129,6 +132,10 @@ export class Vcoproc implements GuestCoproc {
     const completion = this.queue.submit(command);
     this.#kick();
     return completion;
+  }
+
+  batch(): CommandBatch {
+    return this.queue.batch();
   }
 
   map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
@@ -213,11 +220,16 @@ export class Vcoproc implements GuestCoproc {
     return length;
   }
 
+  /** Whether its guest may hear of anything now: it runs, and its registers are where it finds them. */
+  get hears(): boolean {
+    return this.settings.awake() && !this.window.moving;
+  }
+
   /** An interrupt came from the coprocessor. */
   interrupt(line: number): void {
     if (this.#state === 'gone' || this.#state === 'isolated') return;
     // A guest that hears of a command must find the registers as that command left them.
-    if (!this.settings.awake() || this.window.moving) {
+    if (!this.hears) {
       this.#held.push(line);
       return;
     }
@@ -247,6 +259,7 @@ export class Vcoproc implements GuestCoproc {
     const held = this.#held;
     this.#held = [];
     for (const line of held) this.interrupt(line);
+    this.queue.wake();
   }
 
   /** Delivers what was held while the context moved, and what is pending in the image of one that is away, unless it is masked. */

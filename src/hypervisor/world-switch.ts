@@ -6,6 +6,7 @@ import type { Runtime } from '../contract/port.ts';
 import type { Scheduler, Settled } from '../contract/scheduler.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
+import type { Switched } from './events.ts';
 import type { SpreadRecorder } from './spread.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
@@ -125,13 +126,7 @@ export class WorldSwitch {
   }
 
   /** Steps 8 and 9. */
-  onSwitched(
-    sequence: number,
-    moved: { saved: number; loaded: number },
-    leftWithWork: boolean,
-    cost: Duration,
-    arrived: boolean,
-  ): void {
+  onSwitched(sequence: number, { saved, loaded, leftWithWork, cost, arrived }: Switched): void {
     const attempt = this.#attempt;
     if (attempt?.sequence !== sequence) return;
     const coproc = this.#coproc;
@@ -150,8 +145,8 @@ export class WorldSwitch {
       from: from?.name ?? null,
       to: coproc.current?.name ?? null,
       cost,
-      saved: bytes(moved.saved),
-      loaded: bytes(moved.loaded),
+      saved: bytes(saved),
+      loaded: bytes(loaded),
     });
     if (to !== undefined && arrived) {
       coproc.begin(to.vcoproc, to.slice, cost, attempt.decidedBy);

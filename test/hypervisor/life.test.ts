@@ -223,7 +223,8 @@ describe.each(RUNTIMES)('a pause, %s', (kind) => {
       });
       const report = await rig.run(async () => {
         if (denier.kind === 'failed') throw new Error(denier.reason);
-        await until(rig, () => rig.hypervisor.occupancy()[0]?.state === 'running');
+        // Only a command that is under way is asked whether it may leave.
+        await until(rig, () => (gpu?.registers.read(GPU.tiles) ?? 0) > 0);
         rig.hypervisor.pauseDomain(denier.value);
         await until(rig, () => rig.trace.some((event) => event.kind === 'denied'));
         rig.hypervisor.unpauseDomain(denier.value);

@@ -1,0 +1,204 @@
+import { assert } from '../base/assert.ts';
+import { BATCH_STATUS, BATCH_WORDS, GuestError, type CommandBatch } from '../contract/guest.ts';
+import { COMPLETED } from '../memory/completion.ts';
+import type { RingConsumer, RingProducer } from '../memory/ring.ts';
+
+const MAX_OP = 0xffff;
+
+/** Waits that end at once before everybody else gets a turn: a guest that is never dry must not have the thread alone. */
+const AT_ONCE = 64;
+const READY = Promise.resolve();
+
+/** What a batch needs of the queue that it has to itself. */
+export interface BatchQueue {
+  readonly counts: Record<'submitted' | 'ok' | 'failed' | 'cancelled', number>;
+  /** How every further command ends at once. */
+  dead(): 'failed' | 'cancelled' | undefined;
+  /** Commands were shown to the coprocessor: ring its doorbell. */
+  kick(): void;
+  /** The guest is not to hear of anything now. */
+  blocked(): boolean;
+  /** Calls back when everybody else has had a turn. */
+  later(what: () => void): void;
+  /** The queue is its owner's again, which goes on with sequence number `next`. */
+  closed(next: number): void;
+}
+
+/** The throughput form of a command queue: words in, words out, nothing allocated for a command. */
+export class Batch implements CommandBatch {
+  readonly #queue: BatchQueue;
+  #commands: RingProducer;
+  #completions: RingConsumer;
+  /** Sequence numbers of the next command and of the next completion. */
+  #next: number;
+  #due: number;
+  /** Completions that are not in a ring: of commands that ended without the coprocessor. */
+  #kept: Int32Array[] = [];
+  #waiting: (() => void) | undefined;
+  #atOnce = 0;
+  #open = true;
+
+  constructor(commands: RingProducer, completions: RingConsumer, sequence: number, queue: BatchQueue) {
+    this.#queue = queue;
+    this.#commands = commands;
+    this.#completions = completions;
+    completions.quiet = true;
+    this.#next = this.#due = sequence;
+  }
+
+  /** Submitted, and not counted as completed yet. */
+  get outstanding(): number {
+    return (this.#next - this.#due) | 0;
+  }
+
+  /** Sequence number of the oldest command that the coprocessor has. */
+  get oldest(): number | undefined {
+    const ended = Math.max(0, this.#completions.look());
+    return ended >= this.outstanding ? undefined : (this.#due + ended) | 0;
+  }
+
+  submit(commands: Int32Array, from = 0, count = Math.floor(commands.length / BATCH_WORDS) - from): number {
+    this.#check(commands, from, count);
+    const ring = this.#commands;
+    const { counts } = this.#queue;
+    const dead = this.#queue.dead();
+    if (dead !== undefined) {
+      this.#next = (this.#next + count) | 0;
+      counts.submitted += count;
+      this.#keepLost(count, dead);
+      return count;
+    }
+    // Each command that is out has its place among the completions.
+    const most = Math.min(count, ring.room(), ring.capacity - this.outstanding);
+    if (most <= 0) return 0;
+    for (let k = 0; k < most; k++) {
+      const at = ring.claim();
+      copyWords(ring.words, at, commands, (from + k) * BATCH_WORDS);
+      ring.words[at] = this.#next;
+      this.#next = (this.#next + 1) | 0;
+    }
+    counts.submitted += most;
+    ring.publish();
+    this.#queue.kick();
+    return most;
+  }
+
+  poll(completions: Int32Array): number {
+    if (this.#queue.blocked()) return 0;
+    const room = Math.floor(completions.length / BATCH_WORDS);
+    if (this.#kept.length > 0) return this.#pollKept(completions, room);
+    const ring = this.#completions;
+    const count = Math.min(ring.available(), room);
+    if (count <= 0) return 0;
+    let ok = 0;
+    for (let k = 0; k < count; k++) {
+      const at = ring.peek(k);
+      assert(ring.words[at] === this.#due, 'commands complete in order');
+      if (ring.words[at + 1] === COMPLETED.ok) ok++;
+      copyWords(completions, k * BATCH_WORDS, ring.words, at);
+      this.#due = (this.#due + 1) | 0;
+    }
+    ring.release(count);
+    this.#queue.counts.ok += ok;
+    this.#queue.counts.failed += count - ok;
+    return count;
+  }
+
+  ready(): Promise<void> {
+    if (this.#waiting !== undefined) throw new GuestError('this batch is awaited already');
+    if (this.outstanding === 0 && this.#kept.length === 0)
+      throw new GuestError('nothing is outstanding in this batch; submit first');
+    if (!this.#queue.blocked() && this.#somethingThere()) {
+      if (++this.#atOnce % AT_ONCE !== 0) return READY;
+      return new Promise((resolve) => this.#queue.later(resolve));
+    }
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.wake();
+    });
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    if (this.outstanding > 0 || this.#kept.length > 0)
+      throw new GuestError(`${this.outstanding} commands of this batch are outstanding; poll them first`);
+    this.#open = false;
+    this.#completions.quiet = false;
+    this.#queue.closed(this.#next);
+  }
+
+  /** Something may be there for a guest that waits: an interrupt came, or what kept the guest from hearing is over. */
+  wake(): void {
+    if (this.#waiting === undefined || this.#queue.blocked()) return;
+    // Who asks is rung for the next completion, unless it is there by now.
+    if (!this.#somethingThere() && this.#completions.ask()) return;
+    const resolve = this.#waiting;
+    this.#waiting = undefined;
+    resolve();
+  }
+
+  /** Everything that is out ends like this; what has completed already stays as it is. */
+  fail(status: 'failed' | 'cancelled'): void {
+    const ring = this.#completions;
+    const there = Math.max(0, ring.look());
+    const held = new Int32Array(there * BATCH_WORDS);
+    for (let k = 0; k < there; k++) {
+      const at = ring.peek(k);
+      held.set(ring.words.subarray(at, at + BATCH_WORDS), k * BATCH_WORDS);
+      this.#queue.counts[ring.words[at + 1] === COMPLETED.ok ? 'ok' : 'failed']++;
+    }
+    ring.release(there);
+    if (there > 0) this.#kept.push(held);
+    this.#due = (this.#due + there) | 0;
+    this.#keepLost(this.outstanding, status);
+    this.wake();
+  }
+
+  /** New, empty rings, after `fail`. */
+  renew(commands: RingProducer, completions: RingConsumer): void {
+    this.#commands = commands;
+    this.#completions = completions;
+    completions.quiet = true;
+  }
+
+  #check(commands: Int32Array, from: number, count: number): void {
+    if (!this.#open) throw new GuestError('this batch is closed');
+    if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0)
+      throw new GuestError(`commands ${from} to ${from + count}; expected whole numbers`);
+    if ((from + count) * BATCH_WORDS > commands.length)
+      throw new GuestError(`${commands.length} words do not hold commands ${from} to ${from + count}`);
+    for (let k = from; k < from + count; k++) {
+      const op = commands[k * BATCH_WORDS + 1]!;
+      if (op < 0 || op > MAX_OP) throw new GuestError(`operation code ${op}; expected 0 to ${MAX_OP}`);
+    }
+  }
+
+  #somethingThere(): boolean {
+    return this.#kept.length > 0 || this.#completions.available() > 0;
+  }
+
+  #keepLost(count: number, status: 'failed' | 'cancelled'): void {
+    if (count === 0) return;
+    const lost = new Int32Array(count * BATCH_WORDS);
+    for (let k = 0; k < count; k++) {
+      lost[k * BATCH_WORDS] = (this.#due + k) | 0;
+      lost[k * BATCH_WORDS + 1] = status === 'failed' ? BATCH_STATUS.lost : BATCH_STATUS.cancelled;
+    }
+    this.#due = (this.#due + count) | 0;
+    this.#queue.counts[status] += count;
+    this.#kept.push(lost);
+  }
+
+  #pollKept(completions: Int32Array, room: number): number {
+    const first = this.#kept[0]!;
+    const count = Math.min(first.length / BATCH_WORDS, room);
+    completions.set(first.subarray(0, count * BATCH_WORDS));
+    if (count * BATCH_WORDS === first.length) this.#kept.shift();
+    else this.#kept[0] = first.subarray(count * BATCH_WORDS);
+    return count;
+  }
+}
+
+function copyWords(to: Int32Array, at: number, from: Int32Array, source: number): void {
+  for (let word = 0; word < BATCH_WORDS; word++) to[at + word] = from[source + word]!;
+}

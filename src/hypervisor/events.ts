@@ -1,0 +1,69 @@
+import { InvariantError, present } from '../base/assert.ts';
+import { between, us, type Duration, type Instant } from '../base/units.ts';
+import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
+import { EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
+
+/** What a coprocessor has to say, one method for each. `slot` names the context that it is about. */
+export interface CoprocEvents {
+  onState(slot: number, state: CoprocState, when: Instant): void;
+  onInterrupt(slot: number, line: number): void;
+  /** The slice is over; the context goes on until it is asked to leave. */
+  onExpired(slot: number): void;
+  onSwitched(sequence: number, switched: Switched): void;
+  onDenied(sequence: number, retryAfter: Duration): void;
+  onLoadFailed(sequence: number, reason: string): void;
+  /** The context is lost, and the coprocessor goes on without it. */
+  onLost(slot: number, reason: string): void;
+  onDmaFault(slot: number, access: 'read' | 'write', iova: number): void;
+  /** No translation older than `epoch` is in use. */
+  onInvalidated(slot: number, epoch: number): void;
+}
+
+/** How a world switch ended. */
+export interface Switched {
+  /** Bytes of the contexts that left and came. */
+  readonly saved: number;
+  readonly loaded: number;
+  /** The context that left has more to do. */
+  readonly leftWithWork: boolean;
+  readonly cost: Duration;
+  /** The context that should come is there. */
+  readonly arrived: boolean;
+}
+
+/** Reads the event at index `at` of `words`, laid out by `src/memory/channel.ts`, and tells it. */
+export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void {
+  const word = (index: number): number => words[at + index]!;
+  const slot = word(1);
+  const when = readInstant(words, at + 2);
+  switch (word(0)) {
+    case EVENT.state:
+      return to.onState(slot, present(COPROC_STATES[word(4)], 'a coprocessor is in a known state'), when);
+    case EVENT.interrupt:
+      return to.onInterrupt(slot, word(4));
+    case EVENT.expired:
+      return to.onExpired(slot);
+    case EVENT.switched:
+      return to.onSwitched(word(4), {
+        saved: word(5),
+        loaded: word(6),
+        leftWithWork: word(7) === 1,
+        cost: between(readInstant(words, at + 8), when),
+        arrived: slot !== NO_SLOT,
+      });
+    case EVENT.denied:
+      return to.onDenied(word(4), us(word(5)));
+    case EVENT.loadFailed:
+      return to.onLoadFailed(word(4), readText(words, at));
+    case EVENT.trapped:
+      return to.onLost(slot, `firmware trapped: ${readText(words, at)}`);
+    case EVENT.corrupt:
+      return to.onLost(slot, 'its command queue is corrupt');
+    case EVENT.iommuFault:
+      return to.onDmaFault(slot, word(4) === 1 ? 'write' : 'read', word(5) >>> 0);
+    case EVENT.invalidated:
+      return to.onInvalidated(slot, word(4));
+    default:
+      throw new InvariantError(`a coprocessor says nothing that is event ${word(0)}`);
+  }
+}
