@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NO_TIME, after, ms, seconds, us, type Duration } from '../../src/base/units.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { schedulers } from '../../src/schedulers/index.ts';
 import { setting } from './settings.ts';
 import { Simulation, busy, pulsed, stubborn, type Agent } from './simulation.ts';
 
