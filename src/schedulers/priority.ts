@@ -96,7 +96,8 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
     },
     retime: (length) => void (timeslice = length),
     bound({ values }, late) {
-      const longest = Math.max(0, ...[...members].map(slice));
+      let longest = 0;
+      for (const waiter of members) longest = Math.max(longest, slice(waiter));
       return ((HIGHEST - values.priority) * ageing + (members.size - 1) * (longest + late)) as Duration;
     },
   });
