@@ -88,6 +88,11 @@ export interface GuestCoproc {
    * coprocessor: that is a completion with status `failed` or `cancelled`. Waits while the queue is full.
    */
   submit(command: Command): Promise<Completion>;
+  /**
+   * Takes the queue for commands by the thousand, without a promise for each; `submit` throws until the batch is
+   * closed. Throws a `GuestError` while commands are outstanding.
+   */
+  batch(): CommandBatch;
   /** The register window. Every access answers, whoever has the coprocessor. */
   readonly registers: GuestRegisters;
   /** Called for each interrupt that the firmware raises with `irq`. */
@@ -113,6 +118,61 @@ export interface Completion {
   readonly reason: string | undefined;
   /** The eight result words of the firmware, as signed 32-bit integers. */
   readonly results: readonly number[];
+}
+
+/** 32-bit words of a command and of a completion in a batch. */
+export const BATCH_WORDS = 16;
+
+/** Word 1 of a completion in a batch. */
+export const BATCH_STATUS = {
+  ok: 1,
+  /** The firmware said so: word 2 is its error code. */
+  failed: 2,
+  /** A DMA was refused: word 2 is 1 for a write and 0 for a read, word 3 the address. */
+  dmaFault: 3,
+  /** It ended with its domain. */
+  cancelled: 4,
+  /** It was lost with the coprocessor, or with the vcoproc: it may have run or not. */
+  lost: 5,
+} as const;
+
+/**
+ * A command queue without a promise per command. Commands and completions stand one behind the other in arrays
+ * of the guest's own, {@link BATCH_WORDS} words each; they complete in order, each exactly once.
+ *
+ * ```ts
+ * const batch = gpu.batch();
+ * for (let done = 0; done < total;) {
+ *   if (sent < total) sent += batch.submit(commands, 0, Math.min(16, total - sent));
+ *   done += batch.poll(completions);
+ *   if (done < total) await batch.ready();
+ * }
+ * batch.close();
+ * ```
+ *
+ * Neither call waits. A guest that only polls keeps the thread from everybody else: `ready` now and then lets
+ * others run. A completion may be seen before the interrupts that its command raised.
+ */
+export interface CommandBatch {
+  /** Submitted and not polled yet. */
+  readonly outstanding: number;
+  /**
+   * Submits `count` commands from the one at `from`, as many as there is room for, and says how many. Word 0 of a
+   * command is ignored, word 1 is its operation code, words 2 to 15 are its arguments.
+   */
+  submit(commands: Int32Array, from?: number, count?: number): number;
+  /**
+   * Takes completions, as many as there are and fit, and says how many. Word 0 is a number that counts commands,
+   * word 1 a {@link BATCH_STATUS}, words 8 to 15 are the results.
+   */
+  poll(completions: Int32Array): number;
+  /**
+   * Resolves when something can be polled: on the interrupt for it, which is raised only when it is awaited, so
+   * that one stands for all completions since the last. Throws while nothing is outstanding.
+   */
+  ready(): Promise<void>;
+  /** Gives the queue back. Throws while something is outstanding. */
+  close(): void;
 }
 
 /** Wrong use of the guest API, thrown into the guest that did it. */

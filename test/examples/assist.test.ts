@@ -163,6 +163,7 @@ async function runGuest(
       mapped.delete(iova);
       return Promise.resolve();
     },
+    batch: () => expect.fail('this guest awaits its commands'),
     async submit({ op, args: words = [] }) {
       submitted.push(words);
       mostOutstanding = Math.max(mostOutstanding, ++outstanding);

@@ -82,6 +82,7 @@ function machine(
         return buffer.address;
       },
       unmap: (iova) => Promise.resolve(void mapped.delete(iova)),
+      batch: () => expect.fail('this guest awaits its commands'),
       submit(command) {
         mostOutstanding = Math.max(mostOutstanding, ++outstanding);
         const completion = queue.then(() => {

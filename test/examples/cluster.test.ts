@@ -81,6 +81,7 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
       unmap: (iova) => Promise.resolve(void mapped.delete(iova)),
       registers: { read: () => 0, write: () => undefined },
       onInterrupt: () => undefined,
+      batch: () => expect.fail('this guest awaits its commands'),
       submit(command) {
         mostOutstanding = Math.max(mostOutstanding, ++outstanding);
         const completion = queue.then(() => {

@@ -60,6 +60,8 @@ function setUp(capacity: number) {
   const latencies: number[] = [];
   const queue = new CommandQueue(capacity, timeline, {
     onSubmit: (op) => submitted.push(op),
+    onBatch: () => {},
+    blocked: () => false,
     onComplete: (completion, latency) => {
       completed.push(completion);
       latencies.push(latency);
