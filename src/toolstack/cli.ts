@@ -10,21 +10,10 @@ import {
   schemaCommand,
 } from './commands/inspect.ts';
 import { replayCommand } from './commands/replay.ts';
-import {
-  attachCommand,
-  coprocsCommand,
-  createCommand,
-  detachCommand,
-  dmesgCommand,
-  domainCommands,
-  downCommand,
-  dumpCommand,
-  eventsCommand,
-  infoCommand,
-  listCommand,
-  schedCommand,
-  vcoprocsCommand,
-} from './commands/control.ts';
+import { attachCommand, createCommand, detachCommand, domainCommands } from './commands/domain-life.ts';
+import { coprocsCommand, infoCommand, listCommand, vcoprocsCommand } from './commands/list.ts';
+import { dmesgCommand, downCommand, dumpCommand, eventsCommand } from './commands/log.ts';
+import { schedCommand } from './commands/sched.ts';
 import { upCommand } from './commands/resident.ts';
 import { runCommand } from './commands/run.ts';
 import { topCommand } from './commands/top.ts';

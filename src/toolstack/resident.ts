@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expectedOneOf } from '../base/nearest.ts';
 import { us } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
-import { coprocId } from '../contract/names.ts';
+import { coprocId, domainId, vcoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
 import type { Domain } from '../hypervisor/domain.ts';
@@ -42,8 +42,12 @@ export class ResidentSystem {
   readonly #options: ResidentOptions;
   readonly #hypervisor: Hypervisor;
   readonly #log: TraceEvent[] = [];
+  /** Of each domain, as a reboot starts it: with what was attached, detached and changed since. */
   readonly #descriptions = new Map<string, DomainDescription>();
   readonly #running = new Set<Promise<void>>();
+  /** Creates and reboots under way, the last of each domain. What else ends a domain waits for them. */
+  readonly #starting = new Map<string, Promise<unknown>>();
+  #closing = false;
 
   private constructor(options: ResidentOptions) {
     this.#options = options;
@@ -93,11 +97,12 @@ export class ResidentSystem {
     dmesg: () => [...this.#log],
     create: async ({ file }) => {
       const description = readDomainFile(file, this.#options.system);
-      await this.#create(description);
+      await this.#inTurn(description.name, () => this.#create(description));
       return { domain: description.name };
     },
     destroy: async ({ domain }) => {
-      await this.#hypervisor.destroyDomain(this.#present(domain));
+      await this.#starting.get(domain);
+      await this.#destroy(this.#present(domain));
       return null;
     },
     pause: ({ domain }) => {
@@ -109,57 +114,106 @@ export class ResidentSystem {
       return null;
     },
     reboot: async ({ domain }) => {
-      const found = this.#present(domain);
-      const description = asItIs(this.#descriptions.get(domain)!, found);
-      await this.#hypervisor.destroyDomain(found);
-      await this.#create(description);
+      await this.#inTurn(domain, async () => {
+        const found = this.#present(domain);
+        const description = withParametersOf(found, this.#descriptions.get(domain)!);
+        await this.#destroy(found);
+        await this.#create(description);
+      });
       return null;
     },
     shutdown: async ({ domain }) => {
       const found = this.#in(domain, 'running');
-      if (!found.askToShutDown()) await this.#hypervisor.destroyDomain(found);
+      if (!found.askToShutDown()) await this.#destroy(found);
       return null;
     },
-    attach: async ({ domain, coproc, firmware, parameters }) => {
+    attach: async ({ domain, coproc, firmware, parameters = {} }) => {
       const found = this.#in(domain, 'running');
+      const id = coprocId(coproc);
       this.#knowsFirmware(firmware);
-      did(await this.#hypervisor.attach(found, coprocId(coproc), firmware, parameters ?? {}));
+      did(await this.#hypervisor.attach(found, id, firmware, parameters));
+      const description = this.#descriptions.get(domain)!;
+      const share = { coproc: id, firmware, parameters, position: description.position };
+      this.#descriptions.set(domain, { ...description, coprocs: [...description.coprocs, share] });
       return null;
     },
     detach: async ({ domain, coproc }) => {
-      did(await this.#hypervisor.detach(this.#present(domain), coprocId(coproc)));
+      const found = this.#present(domain);
+      did(await this.#hypervisor.detach(found, coprocId(coproc)));
+      this.#hypervisor.forget(found);
+      const description = this.#descriptions.get(domain)!;
+      const coprocs = description.coprocs.filter((share) => share.coproc !== coproc);
+      this.#descriptions.set(domain, { ...description, coprocs });
       return null;
     },
-    sched: ({ coproc, algorithm, timesliceUs, parameters, domain }) => {
-      const id = coprocId(coproc);
-      if (domain !== undefined) {
-        did(this.#hypervisor.scheduleDomain(id, this.#present(domain), parameters ?? {}));
-        return null;
-      }
-      did(
-        this.#hypervisor.schedule(id, {
-          ...(algorithm === undefined ? {} : { algorithm }),
-          ...(timesliceUs === undefined ? {} : { timeslice: us(timesliceUs) }),
-          ...(parameters === undefined ? {} : { parameters }),
-        }),
-      );
+    sched: (args) => {
+      this.#sched(args);
       return null;
     },
   };
 
   /** Destroys all domains and ends the coprocessors. */
   async close(): Promise<void> {
-    for (const name of this.#descriptions.keys()) {
-      const domain = this.#hypervisor.domain(name);
-      if (domain !== undefined && domain.state !== 'destroyed') await this.#hypervisor.destroyDomain(domain);
-    }
+    this.#closing = true;
+    await Promise.all(this.#starting.values());
+    await Promise.all(this.#there().map((domain) => this.#destroy(domain)));
     await Promise.all(this.#running);
     this.#hypervisor.close();
     await this.#options.runtime.close();
   }
 
+  /** One after the other, for each domain: a domain that is being created is not rebooted meanwhile. */
+  async #inTurn(name: string, start: () => Promise<void>): Promise<void> {
+    if (this.#closing) throw new Error('the hypervisor is going down');
+    const before = this.#starting.get(name) ?? Promise.resolve();
+    const own = before.then(start);
+    // Whoever waits for it does not ask how it went.
+    const over: Promise<void> = own
+      .catch(() => {})
+      .then(() => {
+        if (this.#starting.get(name) === over) this.#starting.delete(name);
+      });
+    this.#starting.set(name, over);
+    return own;
+  }
+
+  async #destroy(domain: Domain): Promise<void> {
+    await this.#hypervisor.destroyDomain(domain);
+    this.#hypervisor.forget(domain);
+    // Its name may be somebody else's since.
+    if (this.#hypervisor.domain(domain.name) === undefined) this.#descriptions.delete(domain.name);
+  }
+
+  #sched({ coproc, algorithm, timesliceUs, parameters, domain, domains = {} }: Args<'sched'>): void {
+    const id = coprocId(coproc);
+    if (domain !== undefined) {
+      if (algorithm !== undefined || timesliceUs !== undefined)
+        throw new Error('a domain has no algorithm and no slice of its own; change them without a domain');
+      did(this.#hypervisor.scheduleDomain(id, this.#present(domain), parameters ?? {}));
+      return;
+    }
+    for (const name of Object.keys(domains)) this.#present(name);
+    // Other parameters of the same algorithm are a new one, too.
+    const anew = parameters !== undefined || Object.keys(domains).length > 0;
+    const present = this.#hypervisor.figures().coprocs.find((figures) => figures.id === id)?.scheduler;
+    const wanted = algorithm ?? (anew ? present : undefined);
+    did(
+      this.#hypervisor.schedule(id, {
+        ...(wanted === undefined ? {} : { algorithm: wanted }),
+        ...(timesliceUs === undefined ? {} : { timeslice: us(timesliceUs) }),
+        ...(parameters === undefined ? {} : { parameters }),
+        vcoprocs: new Map(
+          Object.entries(domains).map(([name, told]) => [vcoprocId(domainId(name), id), told]),
+        ),
+      }),
+    );
+  }
+
   async #create(description: DomainDescription): Promise<void> {
     const program = await loadGuest(description);
+    const before = this.#hypervisor.domain(description.name);
+    // One that ended stays to be looked at, until its name is wanted.
+    if (before?.over === true) await this.#destroy(before);
     const created = await this.#hypervisor.createDomain(description, program, this.#files());
     if (created.kind === 'failed')
       return refuse(description.position, created.reason, 'the domain was not created');
@@ -218,13 +272,21 @@ export class ResidentSystem {
     };
   }
 
+  #there(): Domain[] {
+    const named = [...this.#descriptions.keys()].map((name) => this.#hypervisor.domain(name));
+    return named.filter((domain) => domain !== undefined && domain.state !== 'destroyed') as Domain[];
+  }
+
   #present(name: string): Domain {
-    const domain = this.#hypervisor.domain(name);
-    if (domain !== undefined && domain.state !== 'destroyed') return domain;
-    const there = [...this.#descriptions.keys()].filter(
-      (known) => this.#hypervisor.domain(known)?.state !== 'destroyed',
+    const there = this.#there();
+    const domain = there.find((candidate) => candidate.name === name);
+    if (domain !== undefined) return domain;
+    throw new Error(
+      `no domain ${name}; ${expectedOneOf(
+        name,
+        there.map((other) => other.name),
+      )}`,
     );
-    throw new Error(`no domain ${name}; ${expectedOneOf(name, there)}`);
   }
 
   #in(name: string, state: Domain['state']): Domain {
@@ -240,15 +302,12 @@ export class ResidentSystem {
   }
 }
 
-/** A domain's description with what was attached, detached and changed since it started. */
-function asItIs(description: DomainDescription, domain: Domain): DomainDescription {
-  if (domain.vcoprocs.length === 0) return description;
-  const coprocs = domain.vcoprocs.map(({ id, parameters, settings }) => ({
-    coproc: id,
-    firmware: description.coprocs.find(({ coproc }) => coproc === id)?.firmware ?? settings.firmware.name,
-    parameters,
-    position: description.position,
-  }));
+/** A domain's description with the parameters that its vcoprocs have now. */
+function withParametersOf(domain: Domain, description: DomainDescription): DomainDescription {
+  const coprocs = description.coprocs.map((share) => {
+    const vcoproc = domain.vcoprocs.find(({ id }) => id === share.coproc);
+    return vcoproc === undefined ? share : { ...share, parameters: vcoproc.parameters };
+  });
   return { ...description, coprocs };
 }
 

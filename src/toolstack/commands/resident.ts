@@ -1,17 +1,18 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Command } from 'commander';
 import type { Runtime } from '../../contract/port.ts';
 import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
 import { ThreadsRuntime } from '../../runtime/threads/runtime.ts';
-import { NotRunningError, connect, defaultSocket, type Connection } from '../control/client.ts';
+import { ControlError, NotRunningError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
 import { shown } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { ResidentSystem } from '../resident.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError, parseWhole } from '../usage.ts';
+import { socketOf, socketOption } from './connection.ts';
 
 interface Flags {
   readonly socket?: string;
@@ -19,8 +20,6 @@ interface Flags {
   readonly out?: string;
   readonly detach?: true;
 }
-
-const SOCKET = new Option('--socket <path>', "the control socket (default: in the user's runtime directory)");
 
 /** How often, and how many times, a detached start is looked at before it counts as failed. */
 const READY_MS = 50;
@@ -32,7 +31,7 @@ export const upCommand = (terminal: Terminal, exit: (code: number) => void): Com
       'Run a system and stay: other terminals steer it through the control socket, until covisor down.',
     )
     .argument('<system>', 'a folder with system.dts and domains/*.cfg')
-    .addOption(SOCKET)
+    .addOption(socketOption())
     .option('--detach', 'return once it runs; its log goes beside the socket')
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--out <folder>', "where the domains' files go (default: nowhere)")
@@ -45,7 +44,7 @@ Examples:
   covisor down`,
     )
     .action(async (folder: string, flags: Flags) => {
-      const socket = resolve(flags.socket ?? defaultSocket());
+      const socket = socketOf(flags);
       exit(
         flags.detach
           ? await detach(folder, flags, socket, terminal)
@@ -97,25 +96,26 @@ async function up(folder: string, flags: Flags, socket: string, { stderr }: Term
 /** Starts another process that stays, and waits until it answers or is gone. */
 async function detach(folder: string, flags: Flags, socket: string, { stderr }: Terminal): Promise<number> {
   readSystem(folder);
+  const running = await whoAnswers(socket);
+  if (running !== undefined) {
+    throw new UsageError(
+      `a hypervisor listens on ${socket} already (process ${running}); stop it with covisor down, or name another --socket`,
+    );
+  }
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
-  const log = join(dirname(socket), 'covisor.log');
+  const log = join(dirname(socket), `${basename(socket, '.sock')}.log`);
   const out = openSync(log, 'w', 0o600);
-  const args = [
-    ...process.execArgv,
-    process.argv[1]!,
-    'up',
-    folder,
-    '--socket',
-    socket,
-    '--seed',
-    flags.seed,
-  ];
+  const args = ['up', folder, '--socket', socket, '--seed', flags.seed];
   if (flags.out !== undefined) args.push('--out', flags.out);
-  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', out, out] });
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
+    detached: true,
+    stdio: ['ignore', out, out],
+  });
+  closeSync(out);
   let gone: number | undefined;
   child.once('exit', (code) => (gone = code ?? EXIT.infrastructure));
   for (let look = 0; look < READY_LOOKS && gone === undefined; look++) {
-    if (await answers(socket)) {
+    if ((await whoAnswers(socket)) === child.pid) {
       child.unref();
       stderr.write(`up, process ${child.pid}, socket ${socket}, log ${shown(log)}\n`);
       return EXIT.ok;
@@ -123,23 +123,21 @@ async function detach(folder: string, flags: Flags, socket: string, { stderr }: 
     await afterMilliseconds(READY_MS);
   }
   child.kill();
-  throw new UsageError(`the system did not come up; ${shown(log)} says why`);
+  stderr.write(`${readFileSync(log, 'utf8')}the system did not come up; ${shown(log)} has its words\n`);
+  return gone ?? EXIT.infrastructure;
 }
 
-async function answers(socket: string): Promise<boolean> {
-  let connection: Connection;
+/** The process of the hypervisor that runs behind a socket, if one does. */
+async function whoAnswers(socket: string): Promise<number | undefined> {
+  let connection: Connection | undefined;
   try {
     connection = await connect({ socket });
+    return (await connection.info()).pid;
   } catch (error) {
-    if (error instanceof NotRunningError) return false;
+    // It starts or ends, or nobody is there.
+    if (error instanceof NotRunningError || error instanceof ControlError) return undefined;
     throw error;
-  }
-  try {
-    await connection.ask('state', {});
-    return true;
-  } catch {
-    return false;
   } finally {
-    connection.close();
+    connection?.close();
   }
 }

@@ -10,7 +10,7 @@ import { ControlError, type Connection } from '../control/client.ts';
 import type { SystemState } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
 import { parseWhole } from '../usage.ts';
-import { withConnection } from './control.ts';
+import { withConnection } from './connection.ts';
 
 interface Flags {
   readonly socket?: string;

@@ -2,13 +2,15 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TraceEvent } from '../../contract/events.ts';
-import { FrameDecoder, encodeFrame } from './frame.ts';
-import type { Answers, Args, Reply, Verb } from './protocol.ts';
+import type { SchedulerParameters } from '../../contract/scheduler.ts';
+import { FrameDecoder, LARGEST_FRAME, encodeFrame } from './frame.ts';
+import type { Answers, Args, Reply, SystemState, Verb } from './protocol.ts';
 
 /** Where a hypervisor listens when nobody says otherwise: in the user's runtime directory. */
 export function defaultSocket(): string {
-  const { XDG_RUNTIME_DIR } = process.env;
-  return join(XDG_RUNTIME_DIR ?? join(tmpdir(), `covisor-${userInfo().uid}`), 'covisor.sock');
+  const { XDG_RUNTIME_DIR = '' } = process.env;
+  const folder = XDG_RUNTIME_DIR === '' ? join(tmpdir(), `covisor-${userInfo().uid}`) : XDG_RUNTIME_DIR;
+  return join(folder, 'covisor.sock');
 }
 
 /** The hypervisor refused, or could not do, what it was asked. */
@@ -21,20 +23,30 @@ export class NotRunningError extends Error {
   override readonly name = 'NotRunningError';
 }
 
+/** An event of a running hypervisor, or how many the reader was too slow for. */
+export type Followed = TraceEvent | { readonly lost: number };
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
 /**
- * A connection to a running hypervisor, with the verbs of the command line, typed. Requests may overlap;
- * each is answered or, when the connection ends, rejected.
+ * A connection to a running hypervisor, with the verbs of the command line as methods. Requests may overlap;
+ * each is answered or, when the connection ends, rejected. What the hypervisor does not do rejects with a
+ * {@link ControlError} that says why.
+ *
+ *     const hypervisor = await connect();
+ *     await hypervisor.pause('red');
+ *     await hypervisor.schedule('gpu0', 'blue', { weight: 512 });
+ *     hypervisor.close();
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #decoder = new FrameDecoder();
+  readonly #decoder = new FrameDecoder(LARGEST_FRAME);
   readonly #waiting = new Map<number, Waiting>();
-  readonly #followers: ((event: TraceEvent | { readonly lost: number }) => void)[] = [];
+  readonly #followers = new Set<(event: Followed) => void>();
+  /** Resolves when the connection is over, whoever ended it. */
   readonly closed: Promise<void>;
   #next = 1;
   #reason: Error = new NotRunningError('the hypervisor ended the connection');
@@ -42,7 +54,7 @@ export class Connection {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (piece) => this.#onData(piece as Buffer));
-    socket.on('error', (error) => (this.#reason = error));
+    socket.on('error', (error) => (this.#reason = new NotRunningError(error.message)));
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         for (const { reject } of this.#waiting.values()) reject(this.#reason);
@@ -52,23 +64,112 @@ export class Connection {
     });
   }
 
-  /** Asks for one thing. Rejects with a {@link ControlError} that says why it was not done. */
+  /** What runs, and what this build has. */
+  info(): Promise<Answers['info']> {
+    return this.ask('info', {});
+  }
+
+  /** Coprocessors, vcoprocs and domains at one instant. */
+  state(): Promise<SystemState> {
+    return this.ask('state', {});
+  }
+
+  async list(): Promise<SystemState['domains']> {
+    return (await this.state()).domains;
+  }
+
+  async coprocs(): Promise<SystemState['coprocs']> {
+    return (await this.state()).coprocs;
+  }
+
+  async vcoprocs(): Promise<SystemState['vcoprocs']> {
+    return (await this.state()).vcoprocs;
+  }
+
+  /** Creates and starts a domain from a domain file of the hypervisor's machine, by its absolute path. */
+  async create(file: string): Promise<string> {
+    return (await this.ask('create', { file })).domain;
+  }
+
+  /** Ends a domain at once, whatever it does; resolves when everything is given back. */
+  async destroy(domain: string): Promise<void> {
+    await this.ask('destroy', { domain });
+  }
+
+  async pause(domain: string): Promise<void> {
+    await this.ask('pause', { domain });
+  }
+
+  async unpause(domain: string): Promise<void> {
+    await this.ask('unpause', { domain });
+  }
+
+  /** Destroys a domain and starts it again, with the vcoprocs and parameters that it has now. */
+  async reboot(domain: string): Promise<void> {
+    await this.ask('reboot', { domain });
+  }
+
+  /** Asks a domain to end; one that does not listen is destroyed. */
+  async shutdown(domain: string): Promise<void> {
+    await this.ask('shutdown', { domain });
+  }
+
+  async attach(
+    domain: string,
+    coproc: string,
+    { firmware, ...parameters }: { readonly firmware: string } & SchedulerParameters,
+  ): Promise<void> {
+    await this.ask('attach', { domain, coproc, firmware, parameters });
+  }
+
+  async detach(domain: string, coproc: string): Promise<void> {
+    await this.ask('detach', { domain, coproc });
+  }
+
+  /** Changes who decides for a coprocessor, and the length of its slices. */
+  async reschedule(coproc: string, change: Omit<Args<'sched'>, 'coproc' | 'domain'>): Promise<void> {
+    await this.ask('sched', { coproc, ...change });
+  }
+
+  /** Changes what a coprocessor's scheduler knows of one domain. */
+  async schedule(coproc: string, domain: string, parameters: SchedulerParameters): Promise<void> {
+    await this.ask('sched', { coproc, domain, parameters: { ...parameters } });
+  }
+
+  dmesg(): Promise<Answers['dmesg']> {
+    return this.ask('dmesg', {});
+  }
+
+  /** State and log at one instant. */
+  dump(): Promise<Answers['dump']> {
+    return this.ask('dump', {});
+  }
+
+  /** Hears every event from now on, and how many it was too slow for. Answers a function that ends it. */
+  async follow(follower: (event: Followed) => void): Promise<() => void> {
+    this.#followers.add(follower);
+    await this.ask('events', {});
+    return () => void this.#followers.delete(follower);
+  }
+
+  /** Ends all domains and the hypervisor; resolves when it is down. */
+  async down(): Promise<void> {
+    await this.ask('down', {});
+    // It is down when it hangs up.
+    await this.closed;
+  }
+
+  /** Asks for one thing, by its verb. */
   ask<V extends Verb>(verb: V, args: Args<V>): Promise<Answers[V]> {
     const id = this.#next++;
     return new Promise<Answers[V]>((resolve, reject) => {
-      if (this.#socket.destroyed) {
+      if (this.#socket.destroyed || !this.#socket.writable) {
         reject(this.#reason);
         return;
       }
       this.#waiting.set(id, { resolve: (value) => resolve(value as Answers[V]), reject });
       this.#socket.write(encodeFrame({ id, verb, args }));
     });
-  }
-
-  /** Hears every event from now on, and how many it was too slow for. */
-  async follow(follower: (event: TraceEvent | { readonly lost: number }) => void): Promise<void> {
-    this.#followers.push(follower);
-    await this.ask('events', {});
   }
 
   close(): void {
@@ -85,14 +186,19 @@ export class Connection {
   }
 
   #onReply(reply: Reply): void {
-    if ('event' in reply) for (const follower of this.#followers) follower(reply.event);
-    else if ('lost' in reply) for (const follower of this.#followers) follower(reply);
+    if ('event' in reply) this.#tell(reply.event);
+    else if ('lost' in reply) this.#tell(reply);
+    else if (!reply.ok && reply.id === 0) this.#reason = new ControlError(reply.error);
     else {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if (reply.ok) waiting?.resolve(reply.value);
       else waiting?.reject(new ControlError(reply.error));
     }
+  }
+
+  #tell(event: Followed): void {
+    for (const follower of this.#followers) follower(event);
   }
 }
 
@@ -102,12 +208,18 @@ export function connect({
 }: { readonly socket?: string } = {}): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const stream = createConnection(socket);
+    const fail = ({ code }: NodeJS.ErrnoException): void =>
+      reject(
+        new NotRunningError(
+          code === 'EACCES'
+            ? `${socket} belongs to another user; expected a hypervisor of your own`
+            : `no hypervisor listens on ${socket}; start one with covisor up SYSTEM`,
+        ),
+      );
+    stream.once('error', fail);
     stream.once('connect', () => {
-      stream.removeAllListeners('error');
+      stream.off('error', fail);
       resolve(new Connection(stream));
-    });
-    stream.once('error', () => {
-      reject(new NotRunningError(`no hypervisor listens on ${socket}; start one with covisor up SYSTEM`));
     });
   });
 }

@@ -30,10 +30,12 @@ export const VERBS = {
   sched: z.strictObject({
     coproc: name,
     algorithm: name.optional(),
-    timesliceUs: z.number().positive().max(1e9).optional(),
+    timesliceUs: z.number().min(1).max(1e9).optional(),
+    /** Of the algorithm; of the domain's vcoproc when one is named. */
     parameters: parameters.optional(),
-    /** Changes one vcoproc's parameters instead of the coprocessor's. */
     domain: name.optional(),
+    /** What a new algorithm is told of each domain's vcoproc. */
+    domains: z.record(name, parameters).optional(),
   }),
   down: z.strictObject({}),
 } as const;

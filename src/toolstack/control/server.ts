@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -9,6 +9,8 @@ import { VERBS, requestSchema, type Reply, type Verb } from './protocol.ts';
 
 /** More clients than this at once are turned away. */
 const MOST_CLIENTS = 256;
+/** The largest request, in bytes. A client may hold so much memory by not finishing it. */
+const LARGEST_REQUEST = 64 * 1024;
 /** Requests of one client that may be under way; more wait in its own socket. */
 const MOST_REQUESTS = 64;
 /** A client that leaves so many bytes unread gets no events until it reads. */
@@ -23,38 +25,30 @@ export type Handler = (verb: Verb, args: unknown) => Promise<unknown>;
 export class ControlServer {
   readonly #server: Server;
   readonly #clients = new Set<Client>();
-  readonly #path: string;
 
-  private constructor(path: string, server: Server) {
-    this.#path = path;
+  private constructor(server: Server) {
     this.#server = server;
   }
 
   /** Refuses a path on which somebody answers; clears what a dead one left. */
   static async listen(path: string, handle: Handler): Promise<ControlServer> {
-    if (await answers(path)) {
-      throw new UsageError(
-        `a hypervisor listens on ${path} already; stop it with covisor down, or name another --socket`,
-      );
-    }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    rmSync(path, { force: true });
+    prepareFolder(dirname(path));
     const server = createServer();
-    const control = new ControlServer(path, server);
+    const control = new ControlServer(server);
     server.on('connection', (socket) => control.#connect(socket, handle));
-    // Nobody else may connect, not even before the mode is set.
-    const mask = process.umask(0o177);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', (error) =>
-          reject(new UsageError(`cannot listen on ${path}: ${error.message}; name another --socket`)),
+    // To listen comes first: of two that start at once, one finds the path taken.
+    if (!(await listens(server, path))) {
+      if (await somebodyAnswers(path)) {
+        throw new UsageError(
+          `a hypervisor listens on ${path} already; stop it with covisor down, or name another --socket`,
         );
-        server.listen(path, resolve);
-      });
-    } finally {
-      process.umask(mask);
+      }
+      if (!statSync(path).isSocket())
+        throw new UsageError(`${path} is there and is no socket; name another --socket`);
+      rmSync(path, { force: true });
+      if (!(await listens(server, path)))
+        throw new UsageError(`another hypervisor starts on ${path}; name another --socket`);
     }
-    chmodSync(path, 0o600);
     return control;
   }
 
@@ -71,12 +65,13 @@ export class ControlServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const client of this.#clients) client.end();
     await closed;
-    rmSync(this.#path, { force: true });
   }
 
   #connect(socket: Socket, handle: Handler): void {
     if (this.#clients.size >= MOST_CLIENTS) {
-      socket.destroy();
+      socket.on('error', () => socket.destroy());
+      socket.end(encodeFrame({ id: 0, ok: false, error: `${MOST_CLIENTS} clients are connected already` }));
+      socket.destroySoon();
       return;
     }
     const client = new Client(socket, handle);
@@ -87,10 +82,11 @@ export class ControlServer {
 
 class Client {
   readonly #socket: Socket;
-  readonly #decoder = new FrameDecoder();
+  readonly #decoder = new FrameDecoder(LARGEST_REQUEST);
   readonly #handle: Handler;
   #underWay = 0;
   #follows = false;
+  #over = false;
   #lost = 0;
 
   constructor(socket: Socket, handle: Handler) {
@@ -113,11 +109,13 @@ class Client {
   }
 
   end(): void {
+    this.#over = true;
     this.#socket.end();
     this.#socket.destroySoon();
   }
 
   #onData(piece: Buffer): void {
+    if (this.#over) return;
     try {
       for (const value of this.#decoder.push(piece)) this.#onRequest(value);
     } catch (error) {
@@ -180,8 +178,39 @@ function idOf(value: unknown): number {
   return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 ? id : 0;
 }
 
+/** Makes the folder of a socket, for its owner only, and refuses one that another user made. */
+function prepareFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid } = statSync(folder);
+  const own = process.getuid?.() ?? uid;
+  if (uid !== own && uid !== 0)
+    throw new UsageError(`${folder} belongs to another user; name a --socket in a folder of your own`);
+}
+
+/** Listens on a path, unless it is taken. Nobody else may connect, not even before the mode is set. */
+async function listens(server: Server, path: string): Promise<boolean> {
+  const mask = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    chmodSync(path, 0o600);
+    return true;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') return false;
+    throw new UsageError(`cannot listen on ${path}: ${message}; name another --socket`);
+  } finally {
+    process.umask(mask);
+  }
+}
+
 /** Whether somebody accepts connections on a path. */
-function answers(path: string): Promise<boolean> {
+function somebodyAnswers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(path);
     const end = (answer: boolean): void => {
