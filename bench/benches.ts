@@ -1,5 +1,6 @@
 import type { Bench } from './harness/bench.ts';
+import { pathBench } from './path/races.ts';
 import { ringBench } from './ring/races.ts';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [ringBench];
+export const benches: readonly Bench[] = [ringBench, pathBench];

@@ -1,0 +1,83 @@
+import type { Bench } from '../harness/bench.ts';
+import { native, nativeLimits } from '../harness/native.ts';
+import { calls, comlink, oneByOne, piscina, postMessage } from '../peers/messages.ts';
+import { SPINS } from '../ring/drive.ts';
+import { asleep, awake, through } from './drive.ts';
+import { System } from './system.ts';
+
+const BATCH = 16;
+const CAPACITY = 256;
+/** Commands in flight at which message peers do best on two cores, measured from 1 to 1024. */
+const IN_FLIGHT = 128;
+
+/** The whole way of a command: guest, queue, coprocessor, completion, guest. */
+export const pathBench: Bench = {
+  name: 'path',
+  what: 'guest to coprocessor and back: validation, accounting and interrupts on',
+  async *races({ milliseconds }) {
+    const system = new System();
+    const domain = await system.domain('guest', 'gpu0', 'noop');
+    const gpu = domain.coproc('gpu0');
+    const peers = { piscina: await piscina(), comlink: await comlink(), postMessage: await postMessage() };
+    const limits = nativeLimits()
+      ? [
+          {
+            name: 'C++ ring',
+            sample: () => native('ring', CAPACITY, BATCH, milliseconds, SPINS)['perSecond']!,
+          },
+        ]
+      : [];
+    yield {
+      title: 'no-op commands, batch 16',
+      unit: '/s',
+      contestants: [
+        { name: 'guest path', sample: () => through(gpu, 0, BATCH, milliseconds) },
+        { name: 'guest path, firmware', sample: () => through(gpu, 1, BATCH, milliseconds) },
+        ...limits,
+        ...Object.entries(peers).map(([name, peer]) => ({
+          name,
+          sample: () => calls(peer, IN_FLIGHT, milliseconds),
+        })),
+      ],
+      questions: [
+        { of: 'guest path', to: 'C++ ring', goal: 0.35 },
+        { of: 'guest path', to: 'piscina', goal: 100 },
+        { of: 'guest path', to: 'comlink', goal: 100 },
+        { of: 'guest path', to: 'postMessage', goal: 20 },
+        { of: 'guest path, firmware', to: 'C++ ring', goal: undefined },
+      ],
+      note: `message peers with ${IN_FLIGHT} commands in flight; "firmware": each command is run by WebAssembly`,
+    };
+    yield {
+      title: 'one command at a time, both awake',
+      unit: 'ns',
+      contestants: [
+        { name: 'guest path', sample: () => awake(gpu, milliseconds) },
+        ...(nativeLimits()
+          ? [{ name: 'C++ ring', sample: () => native('latency', milliseconds, SPINS)['p50']! }]
+          : []),
+        { name: 'comlink', sample: () => oneByOne(peers.comlink, milliseconds) },
+        { name: 'postMessage', sample: () => oneByOne(peers.postMessage, milliseconds) },
+      ],
+      questions: [
+        { of: 'guest path', to: 'C++ ring', goal: 1 / 1.5 },
+        { of: 'guest path', to: 'comlink', goal: 50 },
+        { of: 'guest path', to: 'postMessage', goal: undefined },
+      ],
+    };
+    yield {
+      title: 'one command at a time, both asleep',
+      unit: 'ns',
+      contestants: [
+        { name: 'guest path', sample: () => asleep(gpu, milliseconds) },
+        ...(nativeLimits()
+          ? [{ name: 'futex to futex', sample: () => native('futex', milliseconds, 1000)['p50']! }]
+          : []),
+      ],
+      questions: [{ of: 'guest path', to: 'futex to futex', goal: 1 / 1.2 }],
+      note: 'a pause of 1 ms before each command; the guest awaits a promise',
+    };
+    await Promise.all(Object.values(peers).map((peer) => peer.end()));
+    await system.close();
+  },
+};
