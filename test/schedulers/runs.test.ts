@@ -87,10 +87,10 @@ describe.each(RUNTIMES)('scheduling, %s', (kind) => {
   it.each(simulated ? ['round-robin', 'credit', 'fair', 'best-effort', 'equal-share', 'priority'] : ['fair'])(
     'fairslice: %s gives three equal spinners equal time',
     async (name) => {
-      const slice = ms(2);
+      const slice = ms(simulated ? 2 : 5);
       await withRig(kind, { firmware, coprocs: [with_(name, slice)] }, async (rig) => {
         for (const domain of ['a', 'b', 'c']) await rig.domain(domain, { gpu0: 'spinner' }, spin);
-        const report = await runFor(rig, ms(120));
+        const report = await runFor(rig, ms(simulated ? 120 : 400));
         const times = report.vcoprocs.map(({ time }) => time);
         const slices = Math.max(...report.vcoprocs.map((vcoproc) => vcoproc.slices));
         const threshold = 2 * slice * Math.sqrt(slices);
