@@ -94,7 +94,10 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
       // Half a slice more, so that it is behind the last of them whatever the switches take.
       queueUp(waiter, turns === 0 ? now : now + turns * round + slice(waiter) / 2);
     },
-    retime: (length) => void (timeslice = length),
+    retime(length) {
+      timeslice = length;
+      for (const waiter of members) waiter.left = Math.min(waiter.left, slice(waiter));
+    },
     bound({ values }, late) {
       let longest = 0;
       for (const waiter of members) longest = Math.max(longest, slice(waiter));
