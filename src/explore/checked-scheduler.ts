@@ -1,14 +1,34 @@
+import { NO_TIME, between, us, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Scheduler, SchedulerFactory } from '../contract/scheduler.ts';
 import { BrokenLawError } from './decisions.ts';
 
 const LAW = 'picks and settles come in pairs, and no wake is dropped';
+const BOUND = 'nobody waits longer than its scheduler promised';
+/** Interrupts and decisions take a moment, too. */
+const A_MOMENT = us(50);
 
-/** A scheduler, and its user, held to the scheduler's contract. */
-export function checkedScheduler(inner: Scheduler): Scheduler {
+/** A scheduler, and its user, held to the scheduler's contract; to its bound while nothing excuses it. */
+export function checkedScheduler(inner: Scheduler, excused: () => boolean): Scheduler {
   const admitted = new Set<VcoprocId>();
   const awake = new Set<VcoprocId>();
   const open: VcoprocId[] = [];
+  const waits = new Map<VcoprocId, { readonly since: Instant; readonly bound: number }>();
+  let lastPick: { readonly at: Instant; readonly slice: Duration } | undefined;
+  /** How long the worst stay until now was, past its slice. */
+  let late = NO_TIME;
+  /** Who has the coprocessor when a wait begins may be somebody that the scheduler does not count any more. */
+  let longest = NO_TIME;
+  const boundOf = (vcoproc: VcoprocId): number => inner.bound(vcoproc, late) ?? Infinity;
+  /** A stay can be no later than the next decision. */
+  const observe = (now: Instant): void => {
+    if (lastPick === undefined) return;
+    const past = (between(lastPick.at, now) - lastPick.slice) as Duration;
+    if (past > late) late = past;
+  };
+  const waitsFrom = (vcoproc: VcoprocId, now: Instant): void => {
+    if (!open.includes(vcoproc)) waits.set(vcoproc, { since: now, bound: boundOf(vcoproc) });
+  };
   const hold = (fact: boolean, what: string): void => {
     if (!fact) throw new BrokenLawError(LAW, `${inner.name}: ${what}`);
   };
@@ -25,18 +45,23 @@ export function checkedScheduler(inner: Scheduler): Scheduler {
     remove(vcoproc) {
       admitted.delete(vcoproc);
       awake.delete(vcoproc);
+      waits.delete(vcoproc);
       inner.remove(vcoproc);
     },
     wake(vcoproc, now) {
       hold(admitted.has(vcoproc), `${vcoproc} wakes and is not admitted`);
+      const urgent = inner.wake(vcoproc, now);
+      if (!awake.has(vcoproc)) waitsFrom(vcoproc, now);
       awake.add(vcoproc);
-      return inner.wake(vcoproc, now);
+      return urgent;
     },
     sleep(vcoproc, now) {
       awake.delete(vcoproc);
+      waits.delete(vcoproc);
       inner.sleep(vcoproc, now);
     },
     pick(now) {
+      observe(now);
       const decision = inner.pick(now);
       if (decision.kind === 'idle') {
         hold(
@@ -48,6 +73,19 @@ export function checkedScheduler(inner: Scheduler): Scheduler {
       hold(admitted.has(decision.vcoproc), `${decision.vcoproc} is picked and not admitted`);
       hold(awake.has(decision.vcoproc), `${decision.vcoproc} is picked and asleep`);
       hold(decision.slice > 0, `${decision.vcoproc} is given ${decision.slice} ns`);
+      lastPick = { at: now, slice: decision.slice };
+      if (decision.slice > longest) longest = decision.slice;
+      const wait = waits.get(decision.vcoproc);
+      waits.delete(decision.vcoproc);
+      if (wait !== undefined) {
+        const waited = between(wait.since, now);
+        const bound = Math.max(wait.bound, boundOf(decision.vcoproc)) + longest + late + A_MOMENT;
+        if (waited > bound && !excused())
+          throw new BrokenLawError(
+            BOUND,
+            `${inner.name}: ${decision.vcoproc} waited ${waited} ns, promised were ${bound}`,
+          );
+      }
       open.push(decision.vcoproc);
       hold(open.length <= 2, `${open.join(', ')} are picked and not settled`);
       return decision;
@@ -60,7 +98,9 @@ export function checkedScheduler(inner: Scheduler): Scheduler {
         report.ran >= 0 && report.overrun >= 0 && report.switching >= 0,
         `a time of ${report.vcoproc} is negative`,
       );
+      observe(report.now);
       inner.settle(report);
+      if (awake.has(report.vcoproc)) waitsFrom(report.vcoproc, report.now);
     },
   };
 }
@@ -68,6 +108,7 @@ export function checkedScheduler(inner: Scheduler): Scheduler {
 /** Every scheduler of a table, checked. */
 export function checkedSchedulers(
   table: Readonly<Record<string, { readonly create: SchedulerFactory }>>,
+  excused: () => boolean,
 ): Record<string, { readonly create: SchedulerFactory }> {
   return Object.fromEntries(
     Object.entries(table).map(([name, { create }]) => [
@@ -75,7 +116,7 @@ export function checkedSchedulers(
       {
         create: (settings) => {
           const created = create(settings);
-          return 'pick' in created ? checkedScheduler(created) : created;
+          return 'pick' in created ? checkedScheduler(created, excused) : created;
         },
       },
     ]),

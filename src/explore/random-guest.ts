@@ -183,7 +183,7 @@ class GuestState {
 
   async #spin(draw: Draw, hostile: boolean): Promise<void> {
     const { run, coproc } = this.#guest;
-    const kind = draw(hostile ? 9 : 4);
+    const kind = draw(hostile ? 10 : 4);
     if (kind < 2) {
       const times = 1 + draw(40);
       const { status, results } = await this.#submit(4, [times]);
@@ -218,7 +218,9 @@ class GuestState {
         run.broken(LAW.commands, `${this.#name}: ${reason} for an error ${code}`);
     } else {
       run.disturb(coproc);
-      const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400]][kind - 4]!;
+      const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [5, 100, 1e9]][
+        kind - 4
+      ]!;
       await this.#submit(op!, args, true);
     }
   }

@@ -5,12 +5,19 @@ import type { Platform } from '../contract/platform.ts';
 import type { Oracle } from '../contract/oracle.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { randomGuest, type GuestFirmware } from './random-guest.ts';
-import type { BuiltSystem, RunView } from './subject.ts';
+import type { DomainFiles } from '../hypervisor/domain.ts';
+import type { BuiltDomain, BuiltSystem, RunView } from './subject.ts';
 
 const nowhere = { file: 'small', line: 1, column: 1 };
 const PLATFORMS = ['covisor,tile-gpu', 'covisor,media-dsp'] as const;
 const FIRMWARES: readonly GuestFirmware[] = ['noop', 'pattern', 'spin', 'stream'];
 const NAMES = ['a', 'b', 'c', 'd'];
+
+const NO_FILES: DomainFiles = {
+  asset: () => new Uint8Array(),
+  input: undefined,
+  write: (_domain, file) => file,
+};
 
 /**
  * A system small enough to be run hundreds of times a second: one or two coprocessors, two to four domains, guests
@@ -85,8 +92,25 @@ export function smallSystem(
       },
     };
   });
-  return { coprocs, domains, bound: { length: seconds(20), steps: 200_000 } };
+  // Almost a name, or none at all.
+  const stranger = [undefined, '', 'gpu', 'gpu00', 'GPU0'][draw('stranger', 5)];
+  const refused = stranger === undefined ? [] : [strangeDomain(stranger)];
+  return { coprocs, domains, refused, bound: { length: seconds(20), steps: 200_000 } };
 }
+
+const strangeDomain = (coproc: string): BuiltDomain => ({
+  description: {
+    name: domainId('stranger'),
+    memory: kib(256),
+    kernel: 'nothing',
+    coprocs: [{ coproc: coprocId(coproc), firmware: 'noop', parameters: {}, position: nowhere }],
+    extra: '',
+    takes: [],
+    position: nowhere,
+  },
+  program: { main: () => Promise.resolve() },
+  files: NO_FILES,
+});
 
 const scratchOf = ({ registers }: Platform): number[] =>
   registers.filter(({ access, firmware }) => access === 'read-write' && firmware).map(({ offset }) => offset);

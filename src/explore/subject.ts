@@ -24,13 +24,17 @@ export interface Subject {
   hypervisor?(parts: Parts): Hypervisor;
 }
 
+export interface BuiltDomain {
+  readonly description: DomainDescription;
+  readonly program: GuestProgram;
+  readonly files: DomainFiles;
+}
+
 export interface BuiltSystem {
   readonly coprocs: readonly CoprocDescription[];
-  readonly domains: readonly {
-    readonly description: DomainDescription;
-    readonly program: GuestProgram;
-    readonly files: DomainFiles;
-  }[];
+  readonly domains: readonly BuiltDomain[];
+  /** Domains that ask for what there is not: none of them may be created. */
+  readonly refused: readonly BuiltDomain[];
   /** The run has to be over after this long, and after so many steps. */
   readonly bound: { readonly length: Duration; readonly steps: number };
 }

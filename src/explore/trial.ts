@@ -10,10 +10,12 @@ import { NO_FAULTS, showFault, type Fault, type FaultPlan } from '../faults/plan
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
+import { checkedPlatform } from './checked-platform.ts';
 import { checkedSchedulers } from './checked-scheduler.ts';
 import { contextModel } from './context-model.ts';
 import { BrokenLawError, StaleTapeError, mix, type Decision, type DecisionOracle } from './decisions.ts';
 import { Fingerprint } from './fingerprint.ts';
+import { Marks } from './marks.ts';
 import { StepLaws } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
 
@@ -73,7 +75,7 @@ class Trial implements RunView {
   readonly #options: TrialOptions;
   readonly #fingerprint = new Fingerprint();
   readonly #laws = new StepLaws();
-  readonly #marks = new Map<string, number>();
+  readonly #marks = new Marks();
   readonly #faults: string[] = [];
   readonly #losses = new Map<string, number>();
   readonly #disturbed = new Set<string>();
@@ -116,7 +118,7 @@ class Trial implements RunView {
       asked: oracle.asked,
       decisions: oracle.decisions,
       faults: this.#faults,
-      marks: this.#marks,
+      marks: this.#marks.counts,
     };
   }
 
@@ -146,8 +148,13 @@ class Trial implements RunView {
     const runtime = this.#watched(injector.wrap(simulated));
     const parts: Parts = {
       runtime,
-      platforms: this.#subject.platforms,
-      schedulers: checkedSchedulers(this.#subject.schedulers),
+      platforms: Object.fromEntries(
+        Object.entries(this.#subject.platforms).map(([name, platform]) => [name, checkedPlatform(platform)]),
+      ),
+      schedulers: checkedSchedulers(
+        this.#subject.schedulers,
+        () => this.#disturbedAll || this.#disturbed.size > 0 || this.#faults.length > 0,
+      ),
       firmware: (name) => this.#subject.firmware(name),
       trace: (event) => {
         this.#onEvent(event);
@@ -159,6 +166,15 @@ class Trial implements RunView {
     for (const description of system.coprocs) must(hypervisor.addCoproc(description));
     for (const { description, program, files } of system.domains) {
       this.#domains.push(must(await hypervisor.createDomain(description, program, files)));
+    }
+    for (const { description, program, files } of system.refused) {
+      const created = await hypervisor.createDomain(description, program, files);
+      const asked = description.coprocs.map(({ coproc }) => JSON.stringify(coproc)).join(', ');
+      if (created.kind === 'ok')
+        throw new BrokenLawError(
+          'a name is looked up exactly',
+          `domain ${description.name} was given ${asked}, which there is not`,
+        );
     }
     const running = this.#domains.map((domain) => hypervisor.runDomain(domain));
     injector.start({
@@ -200,10 +216,8 @@ class Trial implements RunView {
   #onEvent(event: TraceEvent): void {
     this.#fingerprint.add(event);
     this.#options.onEvent?.(event);
-    if (event.kind === 'fault') {
-      this.#mark(`fault: ${event.what.replace(/[0-9].*/, '…')}`);
-      if (event.reset) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
-    } else if (event.kind === 'denied') this.#mark('a switch is denied');
+    this.#marks.onEvent(event);
+    if (event.kind === 'fault' && event.reset) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
     this.#laws.onEvent(event);
   }
 
@@ -230,7 +244,8 @@ class Trial implements RunView {
 
   #onFault(fault: Fault): void {
     this.#faults.push(showFault(fault));
-    this.#mark(`injected: ${fault.fault}`);
+    this.#marks.note(`injected: ${fault.fault}`);
+    if ('coproc' in fault) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(fault.coproc)}`);
     if (fault.fault === 'drop-doorbells') this.#bellsFail = true;
     if ('coproc' in fault) this.#disturbed.add(fault.coproc);
     else if ('vcoproc' in fault) this.#disturbed.add(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1));
@@ -243,7 +258,7 @@ class Trial implements RunView {
     if (domain === undefined) return false;
     const from = what === 'unpause' ? ['paused'] : what === 'pause' ? ['running'] : ['running', 'paused'];
     if (!from.includes(domain.state)) return false;
-    this.#mark(`${what} of a domain`);
+    this.#marks.note(`${what} of a domain`);
     if (what === 'crash' || what === 'destroy') this.#hit.add(name);
     if (what === 'crash') domain.crash(new GuestError('crashed by the fault plan'));
     else if (what === 'destroy') void hypervisor.destroyDomain(domain);
@@ -349,10 +364,6 @@ class Trial implements RunView {
 
   get #now(): Instant {
     return this.#runtime?.timeline.now() ?? START;
-  }
-
-  #mark(what: string): void {
-    this.#marks.set(what, (this.#marks.get(what) ?? 0) + 1);
   }
 }
 

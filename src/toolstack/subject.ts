@@ -67,6 +67,7 @@ async function folderSubject(folder: string): Promise<Subject> {
     build: () => ({
       coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })),
       domains: guests.map((guest) => ({ ...guest, files })),
+      refused: [],
       bound: { length: seconds(600), steps: 1_000_000_000 },
     }),
   };
