@@ -20,6 +20,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
   /** Who has the coprocessor when a wait begins may be somebody that the scheduler does not count any more. */
   let longest = NO_TIME;
   const boundOf = (vcoproc: VcoprocId): number => inner.bound(vcoproc, late) ?? Infinity;
+  /** What each stayed past its slices: who takes more than it was given may be made to wait for it. */
+  const overran = new Map<VcoprocId, number>();
   /** A stay can be no later than the next decision. */
   const observe = (now: Instant): void => {
     if (lastPick === undefined) return;
@@ -80,7 +82,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       if (wait !== undefined) {
         const waited = between(wait.since, now);
         const bound = Math.max(wait.bound, boundOf(decision.vcoproc)) + longest + late + A_MOMENT;
-        if (waited > bound && !excused())
+        const debt = overran.get(decision.vcoproc) ?? 0;
+        if (waited > bound && debt < decision.slice && !excused())
           throw new BrokenLawError(
             BOUND,
             `${inner.name}: ${decision.vcoproc} waited ${waited} ns, promised were ${bound}`,
@@ -99,6 +102,7 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
         `a time of ${report.vcoproc} is negative`,
       );
       observe(report.now);
+      overran.set(report.vcoproc, (overran.get(report.vcoproc) ?? 0) + report.overrun);
       inner.settle(report);
       if (awake.has(report.vcoproc)) waitsFrom(report.vcoproc, report.now);
     },
