@@ -54,7 +54,8 @@ export class Connection {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (piece) => this.#onData(piece as Buffer));
-    socket.on('error', (error) => (this.#reason = new NotRunningError(error.message)));
+    // However it ended: `close` follows.
+    socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         for (const { reject } of this.#waiting.values()) reject(this.#reason);
