@@ -13,7 +13,8 @@ const { values } = parseArgs({
     smoke: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
     out: { type: 'string', default: fileURLToPath(new URL('../out/bench', import.meta.url)) },
-    rounds: { type: 'string' },
+    rounds: { type: 'string', default: '7' },
+    milliseconds: { type: 'string', default: '60' },
   },
 });
 
@@ -25,7 +26,11 @@ if (unknown.length > 0) {
 
 const effort: Effort = values.smoke
   ? { milliseconds: 3, rounds: 1, retries: 0 }
-  : { milliseconds: 60, rounds: Number(values.rounds ?? 7), retries: 14 };
+  : {
+      milliseconds: Number(values.milliseconds),
+      rounds: Number(values.rounds),
+      retries: 2 * Number(values.rounds),
+    };
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: availableParallelism(),

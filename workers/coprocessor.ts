@@ -58,12 +58,10 @@ function turnUntilIdle(): void {
 }
 
 function sleep(): void {
-  const since = now();
   bell.arm();
   // Looked at once more after saying so: whoever came before that did not ring.
   if (core.hasWork() || messages()) bell.disarm();
   else bell.wait(Infinity);
-  spinning.paused(since);
 }
 
 for (;;) {

@@ -17,8 +17,12 @@ export class System {
   readonly hypervisor: Hypervisor;
   readonly #ends: (() => void)[] = [];
   readonly #runs: Promise<void>[] = [];
+  readonly #driven: Promise<void>;
+  #over = (): void => {};
 
   constructor(coprocs = 1, timeslice: Duration = ms(1)) {
+    // A broken invariant rejects here and ends the bench.
+    this.#driven = this.runtime.drive(new Promise((resolve) => (this.#over = resolve)));
     const library = firmwareLibrary();
     this.hypervisor = new Hypervisor({
       runtime: this.runtime,
@@ -78,6 +82,8 @@ export class System {
   async close(): Promise<void> {
     for (const end of this.#ends) end();
     await Promise.all(this.#runs);
+    this.#over();
+    await this.#driven;
     this.hypervisor.close();
     const figures = this.hypervisor.figures();
     const broken = checkLaws({ ...figures } as unknown as RunReport);

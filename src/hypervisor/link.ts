@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { NO_TIME, type Duration, type Instant } from '../base/units.ts';
 import type {
@@ -9,7 +8,7 @@ import type {
   Timeline,
 } from '../contract/port.ts';
 import { CONTROL, NO_SLOT, createChannel, writeInstant } from '../memory/channel.ts';
-import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
 
@@ -33,6 +32,8 @@ export class Link {
   readonly #port: CoprocessorPort;
   readonly #tick: SafetyTick;
   #written = 0;
+  /** Written, and not in the ring yet for lack of room, in order. */
+  readonly #kept: Int32Array[] = [];
   /** What was written when the coprocessor was asked last. */
   #asked = 0;
   #open = true;
@@ -66,6 +67,7 @@ export class Link {
     this.#tick = new SafetyTick(timeline, patience, {
       look: () => {
         const missed = this.#events.available() > 0;
+        this.#flush();
         this.#port.ring();
         this.drain();
         return missed;
@@ -107,23 +109,34 @@ export class Link {
     this.#port.kill(reason);
   }
 
-  /** Posts one control command. The ring never fills: there is one switch and one question at a time. */
+  /**
+   * Posts one control command. There is one switch and one question at a time, but a slice may be extended for
+   * every event, and a guest that kept the thread for long leaves many events: what does not fit waits here.
+   */
   post(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
     this.#write(op, slot, to, sequence, slice);
     this.ring();
   }
 
   #write(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
-    const at = this.#control.claim();
-    assert(at >= 0, 'the control ring has room');
-    const words = this.#control.words;
-    words[at] = op;
-    words[at + 1] = slot;
-    words[at + 2] = to;
-    words[at + 3] = sequence;
-    writeInstant(words, at + 4, slice as number as Instant);
-    this.#control.publish();
+    const words = new Int32Array(DESCRIPTOR_WORDS);
+    words[0] = op;
+    words[1] = slot;
+    words[2] = to;
+    words[3] = sequence;
+    writeInstant(words, 4, slice as number as Instant);
+    this.#kept.push(words);
     this.#written = (this.#written + 1) | 0;
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#kept.length > 0) {
+      const at = this.#control.claim();
+      if (at < 0) break;
+      this.#control.words.set(this.#kept.shift()!, at);
+    }
+    this.#control.publish();
   }
 
   /** Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. */
@@ -136,6 +149,10 @@ export class Link {
       events.release();
     }
     this.#draining = false;
+    if (this.#kept.length > 0) {
+      this.#flush();
+      this.ring();
+    }
     this.#listener.onDrained();
   }
 }
