@@ -172,8 +172,14 @@ function accessorNames(text: string, path: string): string[] {
 const reads = (node: ts.Node): boolean =>
   ts.isCallExpression(node) || ts.isElementAccessExpression(node) || ts.forEachChild(node, reads) === true;
 
+/** What was compiled last: a campaign of mutants loads mostly the same files. */
+const compiled = new Map<string, string>();
+const MOST_COMPILED = 64;
+
 /** Strips types and turns imports and exports into plain calls. */
 function toScript(text: string, name: string): string {
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
   const { outputText } = ts.transpileModule(text, {
     fileName: name,
     compilerOptions: {
@@ -184,5 +190,7 @@ function toScript(text: string, name: string): string {
       sourceMap: false,
     },
   });
+  if (compiled.size >= MOST_COMPILED) compiled.clear();
+  compiled.set(text, outputText);
   return outputText;
 }

@@ -172,4 +172,65 @@ export const scenarios = {
     },
     check: received(1),
   }),
+  // What is shown to nobody asks nobody, and takes no question away.
+  'a producer that shows nothing': scenario({
+    setup: () => parts(1, 1),
+    threads: {
+      ringer({ producers, bell }) {
+        if (producers[0]!.publish()) throw new Error('nothing was shown');
+        if (post(producers[0]!, BASE)) bell.ring();
+      },
+      sleeper({ consumers, sleeper, got }) {
+        sleeper.arm();
+        if (consumers[0]!.ask()) sleeper.wait(Infinity);
+        else sleeper.disarm();
+        drain(consumers[0]!, got);
+      },
+    },
+    check: received(1),
+  }),
+  'a wish for quiet is seen': scenario({
+    setup: () => ({ ...parts(1, 1), seen: [] as boolean[] }),
+    threads: {
+      ringer({ producers, seen }) {
+        seen.push(producers[0]!.quiet);
+      },
+      sleeper({ consumers }) {
+        consumers[0]!.quiet = true;
+      },
+    },
+    outcome: ({ seen }) => seen.join(),
+    outcomes: { true: 'acceptable', false: 'acceptable' },
+    check({ producers, consumers }) {
+      if (!producers[0]!.quiet) throw new Error('the wish is not seen');
+      consumers[0]!.quiet = false;
+      if (producers[0]!.quiet) throw new Error('the end of the wish is not seen');
+    },
+  }),
+  // Ringing a side that is awake wakes nobody: neither after it changed its mind, nor after it timed out.
+  'a side that is awake': scenario({
+    setup() {
+      const bells = new SharedArrayBuffer(doorbellBytes(1));
+      const state = { sleeper: new Doorbell(bells, 0), bell: new Doorbell(bells, 0), woken: 0 };
+      state.bell = new Doorbell(bells, 0, () => void state.woken++);
+      return state;
+    },
+    threads: {
+      sleeper({ sleeper }) {
+        sleeper.arm();
+        sleeper.wait(10);
+      },
+    },
+    check(state) {
+      state.bell.ring();
+      if (state.woken > 0) throw new Error('woken after a timeout');
+      state.sleeper.arm();
+      state.sleeper.disarm();
+      state.bell.ring();
+      if (state.woken > 0) throw new Error('woken while awake');
+      state.sleeper.arm();
+      state.bell.ring();
+      if (state.woken !== 1) throw new Error('not woken while asleep');
+    },
+  }),
 };

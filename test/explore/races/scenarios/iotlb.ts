@@ -104,4 +104,48 @@ export const scenarios = {
         throw new Error(`${state.faults} faults, read ${state.seen.join()}`);
     },
   }),
+  'a context is loaded while a page is taken away': scenario({
+    setup: () => system(),
+    threads: {
+      hypervisor: ({ space, iovas }) => void space.unmap(iovas[0]!),
+      device(state) {
+        state.iommu.enter(state.space.memory, state.ram.buffer);
+        dma(state, state.iovas[0]!);
+      },
+    },
+    check: nothingLeaked,
+  }),
+  // The epoch is told once, and what another context left behind is gone.
+  'another context comes after': scenario({
+    setup: () => ({ first: system(), second: system(2), epochs: [] as number[] }),
+    threads: {
+      hypervisor({ first }) {
+        first.space.unmap(first.iovas[0]!);
+      },
+      device({ first, epochs }) {
+        dma(first, first.iovas[0]!);
+        while (!first.iommu.stale) pause();
+        epochs.push(first.iommu.synchronise(), first.iommu.synchronise());
+      },
+    },
+    check({ first, second, epochs }) {
+      if (epochs.join() !== '1,-1' || first.iommu.stale)
+        throw new Error(`the epochs told are ${epochs.join()}`);
+      const { iommu } = first;
+      const unused = new Iommu();
+      if (unused.stale || unused.synchronise() !== -1) throw new Error('an epoch of no table');
+      second.ram.fill(SECRET, PAGE);
+      const moved = second.space.unmap(second.iovas[0]!);
+      iommu.enter(second.space.memory, second.ram.buffer);
+      if (moved?.epoch !== 1 || iommu.stale) throw new Error('a table that was just entered is stale');
+      dma(first, second.iovas[1]!);
+      if (first.seen.at(-1) !== SECRET) throw new Error('the second context does not reach its page');
+      iommu.enter(second.space.memory, second.ram.buffer);
+      second.space.unmap(second.iovas[1]!);
+      iommu.enter(second.space.memory, second.ram.buffer);
+      const before = first.faults;
+      dma(first, second.iovas[1]!);
+      if (first.faults !== before + 1) throw new Error('what an earlier context used is still reached');
+    },
+  }),
 };

@@ -1,5 +1,5 @@
 // Our ring, in all orders of small sizes: what was sent arrives, whole, once and in order.
-import { RingConsumer, RingProducer, ringMemory } from '../../../../src/memory/ring.ts';
+import { CORRUPT, RingConsumer, RingProducer, ringMemory } from '../../../../src/memory/ring.ts';
 import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
 
 const BASE = 100;
@@ -123,5 +123,43 @@ export const scenarios = {
       },
     },
     check: arrived(4),
+  }),
+  // The other side may be hostile: an index that cannot be true is found, again and again.
+  'indices that cannot be true': scenario({
+    setup() {
+      const memory = ringMemory(2);
+      const ring = { producer: new RingProducer(memory), consumer: new RingConsumer(memory) };
+      return { ...ring, header: new Int32Array(memory, 0, ring.consumer.peek()) };
+    },
+    threads: {
+      hostile({ header }) {
+        for (let word = 0; word < header.length; word++) Atomics.store(header, word, 1000);
+        for (let word = 0; word < header.length; word++) Atomics.store(header, word, -1000);
+      },
+    },
+    check({ header, producer, consumer }) {
+      const answers = (index: number): void => {
+        header.fill(index);
+        for (let again = 0; again < 2; again++)
+          if (consumer.available() !== CORRUPT || producer.room() !== CORRUPT || producer.claim() !== CORRUPT)
+            throw new Error(`an index of ${index} is believed`);
+      };
+      answers(-1000);
+      answers(1000);
+    },
+  }),
+  'a producer that waits until all is taken': scenario({
+    setup: () => ringOf(1),
+    threads: {
+      producer({ producer }) {
+        send(producer, BASE);
+        while (!producer.drained) pause();
+        if (producer.room() !== 1) throw new Error('all is taken, and there is no room');
+      },
+      consumer({ consumer, got }) {
+        receive(consumer, got);
+      },
+    },
+    check: arrived(1),
   }),
 };
