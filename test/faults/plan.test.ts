@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { describe, expect, it } from 'vitest';
+import { ms, us } from '../../src/base/units.ts';
+import { drawPlan } from '../../src/faults/draw.ts';
+import { readPlan, showFault } from '../../src/faults/plan.ts';
+import { seeded } from '../../src/explore/decisions.ts';
+
+describe('a fault plan', () => {
+  it('is read from YAML, with lengths as people write them', () => {
+    const plan = readPlan(
+      parse(`
+faults:
+  - { fault: kill, coproc: gpu0, when: { at: 12ms } }
+  - fault: flip-bit
+    vcoproc: a/gpu0
+    bit: 0.25
+    when: { event: switch, nth: 3, plus: 50us }
+`),
+    );
+    expect(plan).toEqual({
+      kind: 'ok',
+      value: {
+        faults: [
+          { fault: 'kill', coproc: 'gpu0', when: { at: ms(12) } },
+          {
+            fault: 'flip-bit',
+            vcoproc: 'a/gpu0',
+            bit: 0.25,
+            when: { event: 'switch', nth: 3, plus: us(50) },
+          },
+        ],
+      },
+    });
+  });
+
+  it('is refused with the place of what is wrong', () => {
+    const refusal = (value: unknown): string => {
+      const plan = readPlan(value);
+      return plan.kind === 'failed' ? plan.reason : 'accepted';
+    };
+    expect(refusal({ faults: [{ fault: 'kil', coproc: 'gpu0', when: { at: 0 } }] })).toContain(
+      'faults.0.fault',
+    );
+    expect(refusal({ faults: [{ fault: 'kill', when: { at: 0 } }] })).toContain('faults.0.coproc');
+    expect(refusal({ faults: [{ fault: 'stall', coproc: 'a', for: '3 weeks', when: { at: 0 } }] })).toContain(
+      '12ms',
+    );
+    expect(refusal(undefined)).not.toBe('accepted');
+  });
+
+  it('that was drawn survives being written down', () => {
+    const surface = { coprocs: ['gpu0', 'dsp1'], domains: ['a', 'b'], vcoprocs: ['a/gpu0', 'b/dsp1'] };
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const plan = drawPlan(seeded(seed), surface, 8);
+        expect(readPlan(JSON.parse(JSON.stringify(plan)))).toEqual({ kind: 'ok', value: plan });
+        for (const fault of plan.faults) expect(showFault(fault)).not.toContain('undefined');
+      }),
+    );
+  });
+});
