@@ -45,7 +45,7 @@ export class StepLaws {
       if (event.latency < 0)
         broken(
           'order',
-          `a command of ${event.vcoproc} completed ${-event.latency} ns before it was submitted`,
+          `a command of ${event.vcoproc} completed ${0 - event.latency} ns before it was submitted`,
         );
     } else if (event.kind === 'coproc') {
       const last = this.#last.get(event.coproc) ?? 0;

@@ -37,7 +37,7 @@ it('merges what campaigns at once have written', () => {
   one.append(record(3));
   one.close();
   other.close();
-  expect([...readRecords(folder).keys()].sort()).toEqual([1, 2, 3]);
+  expect([...readRecords(folder).keys()].sort((a, b) => a - b)).toEqual([1, 2, 3]);
 });
 
 it('finds nothing where there is no folder', () => {

@@ -131,7 +131,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
     const replay = await explain(subject, { system, plan, faults }, record, join(out, `seed-${record.seed}`));
     failures.push({ law: record.failure.law, what: record.failure.what, times, seed: record.seed, replay });
   }
-  const marks = Object.fromEntries([...tally.marks].sort());
+  const marks = Object.fromEntries([...tally.marks].sort(([a], [b]) => (a < b ? -1 : 1)));
   if (flags.json) {
     const { runs, steps, events, length } = tally;
     stdout.write(
