@@ -204,7 +204,7 @@ export class Domain {
       const has = this.vcoprocs.map((vcoproc) => vcoproc.id).join(', ') || 'none';
       throw new GuestError(`domain ${this.name} has no coprocessor ${id}; its domain file lists ${has}`);
     }
-    return found;
+    return found.guest;
   }
 
   #memory(): GuestMemory {

@@ -275,6 +275,7 @@ export class Hypervisor {
       trace: this.#parts.trace,
       host: coproc,
       awake: () => domain.awake,
+      over: () => domain.over,
       onGuestError: (error) => domain.crash(error),
     });
     this.#attaching.add(name);

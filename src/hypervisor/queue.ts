@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { between, type Instant } from '../base/units.ts';
+import { after, between, us, type Instant } from '../base/units.ts';
 import { GuestError, type Command, type CommandBatch, type Completion } from '../contract/guest.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { COMPLETED } from '../memory/completion.ts';
@@ -18,8 +18,13 @@ interface Outstanding {
   readonly resolve: (completion: Completion) => void;
 }
 
+/** What it takes to hear that a queue is dead. */
+const REFUSAL_TAKES = us(10);
+
 /** What a queue tells its vcoproc. */
 export interface QueueListener {
+  /** Whether the domain is over: nobody listens any more. */
+  over(): boolean;
   /** Commands were shown to the coprocessor: ring its doorbell. */
   onSubmit(op: number): void;
   onComplete(completion: Completion, latency: ReturnType<typeof between>): void;
@@ -84,7 +89,7 @@ export class CommandQueue {
       this.#sequence = (this.#sequence + 1) | 0;
       this.#listener.onSubmit(command.op);
       if (this.#dead !== undefined) {
-        this.#complete(outstanding, { ...this.#dead, results: [] });
+        this.#refuse(outstanding, { ...this.#dead, results: [] });
         return;
       }
       this.#waiting.push(outstanding);
@@ -179,10 +184,24 @@ export class CommandQueue {
     this.#batch?.renew(this.#commands, this.#completions);
   }
 
-  #complete({ submitted, resolve }: Outstanding, completion: Completion): void {
+  #complete(outstanding: Outstanding, completion: Completion): void {
+    this.#count(outstanding, completion);
+    outstanding.resolve(completion);
+  }
+
+  /**
+   * Completes a command that comes too late. Not at once: a guest that asks again and again would keep
+   * everybody else from their turn. A domain that is over is not told at all.
+   */
+  #refuse(outstanding: Outstanding, completion: Completion): void {
+    this.#count(outstanding, completion);
+    if (this.#listener.over()) return;
+    this.#timeline.at(after(this.#timeline.now(), REFUSAL_TAKES), () => outstanding.resolve(completion));
+  }
+
+  #count({ submitted }: Outstanding, completion: Completion): void {
     this.#counts[completion.status]++;
     this.#listener.onComplete(completion, between(submitted, this.#timeline.now()));
-    resolve(completion);
   }
 }
 

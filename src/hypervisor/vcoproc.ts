@@ -7,11 +7,9 @@ import type { FirmwareImage } from '../contract/firmware.ts';
 import {
   GuestError,
   type Command,
-  type CommandBatch,
   type Completion,
   type GuestBuffer,
   type GuestCoproc,
-  type GuestRegisters,
 } from '../contract/guest.ts';
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
@@ -51,18 +49,21 @@ export interface VcoprocSettings {
   readonly host: Host;
   /** Whether the domain takes interrupts now. */
   readonly awake: () => boolean;
+  /** Whether the domain's guest is over. */
+  readonly over: () => boolean;
   /** A handler of the guest threw. */
   readonly onGuestError: (error: unknown) => void;
 }
 
 /** A domain's share of a coprocessor: what the guest holds, what the hypervisor schedules. */
-export class Vcoproc implements GuestCoproc {
+export class Vcoproc {
+  /** What the guest gets of it: its own share, and no handle of the hypervisor's. */
+  readonly guest: GuestCoproc;
   readonly name: VcoprocId;
   readonly slot: number;
   readonly settings: VcoprocSettings;
   readonly window: RegisterWindow;
   readonly queue: CommandQueue;
-  readonly registers: GuestRegisters;
   readonly wait = new SpreadRecorder();
   /** What its coprocessor's scheduler was told of it. */
   parameters: SchedulerParameters = {};
@@ -102,6 +103,7 @@ export class Vcoproc implements GuestCoproc {
       () => this.takePending(),
     );
     this.queue = new CommandQueue(QUEUE_CAPACITY, settings.timeline, {
+      over: settings.over,
       onBatch: () => this.#kick(),
       blocked: () => !this.hears,
       onSubmit: (op) =>
@@ -116,9 +118,17 @@ export class Vcoproc implements GuestCoproc {
           latency,
         }),
     });
-    this.registers = {
-      read: (offset) => this.window.read(offset),
-      write: (offset, value) => this.window.write(offset, value),
+    this.guest = {
+      id: settings.coproc,
+      registers: {
+        read: (offset) => this.window.read(offset),
+        write: (offset, value) => this.window.write(offset, value),
+      },
+      submit: (command) => this.#submit(command),
+      batch: () => this.queue.batch(),
+      map: (buffer, rights) => this.#map(buffer, rights),
+      unmap: (iova) => this.#unmap(iova),
+      onInterrupt: (handler) => void this.#handlers.push(handler),
     };
   }
 
@@ -128,17 +138,13 @@ export class Vcoproc implements GuestCoproc {
     return this.settings.coproc;
   }
 
-  submit(command: Command): Promise<Completion> {
+  #submit(command: Command): Promise<Completion> {
     const completion = this.queue.submit(command);
     this.#kick();
     return completion;
   }
 
-  batch(): CommandBatch {
-    return this.queue.batch();
-  }
-
-  map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
+  #map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
     if (!Number.isInteger(buffer.address) || buffer.address % PAGE_BYTES !== 0)
       throw new GuestError(`a buffer at ${buffer.address}; map buffers as \`allocate\` gives them`);
     const iova = this.#space.map(buffer.address, buffer.size, RIGHTS[rights]);
@@ -147,7 +153,7 @@ export class Vcoproc implements GuestCoproc {
     return iova;
   }
 
-  unmap(iova: number): Promise<void> {
+  #unmap(iova: number): Promise<void> {
     const unmapped = this.#space.unmap(iova);
     if (unmapped === undefined) return Promise.reject(new GuestError(`nothing is mapped at ${iova}`));
     const reclaim = (): void => this.#space.reclaim(iova, unmapped.bytes);
@@ -164,10 +170,6 @@ export class Vcoproc implements GuestCoproc {
       this.#unmapping.push({ epoch: unmapped.epoch, done });
       this.settings.host.ring();
     });
-  }
-
-  onInterrupt(handler: (line: number) => void): void {
-    this.#handlers.push(handler);
   }
 
   // ---- for the hypervisor

@@ -53,8 +53,10 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
       return { member, slice: timeslice };
     },
     missed() {},
-    charge(place, { overrun }) {
-      place.debt += overrun;
+    charge(place, { overrun }, awake) {
+      // Nobody was kept waiting: nobody is owed anything.
+      const waiting = place.awake ? awake - 1 : awake;
+      if (waiting > 0) place.debt += overrun;
       const skipped = Math.floor(place.debt / timeslice);
       place.debt -= skipped * timeslice;
       place.turn += 1 + skipped;

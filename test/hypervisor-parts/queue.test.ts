@@ -54,11 +54,18 @@ class FakeCoprocessor {
 
 function setUp(capacity: number) {
   let now = 0;
-  const timeline: Timeline = { now: () => instant(++now), at: () => () => {} };
+  const timeline: Timeline = {
+    now: () => instant(++now),
+    at: (_deadline, what) => {
+      void Promise.resolve().then(what);
+      return () => {};
+    },
+  };
   const submitted: number[] = [];
   const completed: Completion[] = [];
   const latencies: number[] = [];
   const queue = new CommandQueue(capacity, timeline, {
+    over: () => false,
     onSubmit: (op) => submitted.push(op),
     onBatch: () => {},
     blocked: () => false,
