@@ -1,6 +1,8 @@
+import { growthBench } from './growth/races.ts';
 import type { Bench } from './harness/bench.ts';
+import { dmaBench } from './memory/races.ts';
 import { pathBench } from './path/races.ts';
 import { ringBench } from './ring/races.ts';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [ringBench, pathBench];
+export const benches: readonly Bench[] = [ringBench, pathBench, dmaBench, growthBench];

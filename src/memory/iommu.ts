@@ -72,6 +72,13 @@ export class Iommu {
     const size = local.length;
     if (this.#table === undefined || this.#ram === undefined) return { access, iova };
     if (iova + size > 0x1_0000_0000) return { access, iova };
+    // Within a page one translation says everything.
+    if (size > 0 && (iova % PAGE_BYTES) + size <= PAGE_BYTES) {
+      const page = this.#translate(iova, right);
+      if (page < 0) return { access, iova };
+      this.#copy(page + (iova % PAGE_BYTES), local, right);
+      return undefined;
+    }
     for (let at = iova; at < iova + size; at += PAGE_BYTES - (at % PAGE_BYTES)) {
       if (this.#translate(at, right) < 0) return { access, iova: at };
     }
@@ -85,11 +92,16 @@ export class Iommu {
       let run = Math.min(PAGE_BYTES - offset, size - done);
       while (done + run < size && this.#translate(at + run, right) === start + run)
         run += Math.min(PAGE_BYTES, size - done - run);
-      if (right === RIGHT.read) local.set(this.#ram.subarray(start, start + run), done);
-      else this.#ram.set(local.subarray(done, done + run), start);
+      this.#copy(start, run === size ? local : local.subarray(done, done + run), right);
       done += run;
     }
     return undefined;
+  }
+
+  #copy(address: number, local: Uint8Array, right: Rights): void {
+    const ram = this.#ram!;
+    if (right === RIGHT.read) local.set(ram.subarray(address, address + local.length));
+    else ram.set(local, address);
   }
 
   /** Guest-physical address of the page of `iova`, or -1. */
