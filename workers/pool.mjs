@@ -5,6 +5,8 @@ let registered = false;
 export default async function (task) {
   if (task.entry.endsWith('.ts') && !registered) {
     registered = true;
+    // Both: a guest below no package.json with "type": "module" is loaded as CommonJS.
+    (await import('tsx/cjs/api')).register();
     (await import('tsx/esm/api')).register();
   }
   const { default: run } = await import(task.entry);

@@ -1,0 +1,141 @@
+import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Systems, covisor } from '../toolstack/systems.ts';
+
+const systems = new Systems();
+afterAll(() => systems.remove());
+
+/** Reads, waits for the coprocessor and writes: right as long as that takes less than 60 microseconds. */
+const LOSES_UPDATES = `export default {
+  async main(domain) {
+    const gpu = domain.coproc('gpu0');
+    let count = 0;
+    const add = async () => {
+      const before = count;
+      await gpu.submit({ op: 1 });
+      count = before + 1;
+    };
+    const first = add();
+    await domain.sleep(60_000);
+    await Promise.all([first, add()]);
+    domain.verify('count', () => ({ ok: count === 2, detail: 'counted ' + count }));
+  },
+};
+`;
+
+const racy = (): string =>
+  systems.make({
+    'guests/left.js': LOSES_UPDATES,
+    'domains/right.cfg': undefined,
+    'guests/right.js': undefined,
+  });
+
+const explore = (system: string, ...more: string[]): ReturnType<typeof covisor> =>
+  covisor(['explore', system, '--jobs', '1', '--random-faults', '0', ...more]);
+
+describe('covisor explore', { timeout: 60_000 }, () => {
+  it('finds a bug of a guest that an undisturbed run does not show, and prints one line that replays it', async () => {
+    const system = racy();
+    expect((await covisor(['run', system, '--runtime', 'simulated', '--no-files', '--quiet'])).code).toBe(0);
+    const out = systems.path('found');
+    const { code, stdout } = await explore(system, '--seeds', '1..200', '--out', out, '--quiet');
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringContaining('FAILED results are right: domain left: count: counted 1'),
+    ]);
+    const tape = /covisor replay (\S+reduced\.json)/.exec(stdout)?.[1] ?? '';
+    const files = readdirSync(join(tape, '..')).sort();
+    expect(files).toEqual(['reduced.json', 'table.txt', 'tape.json', 'timeline.html']);
+
+    const replayed = await covisor(['replay', tape]);
+    expect([replayed.code, replayed.stderr]).toEqual([1, '']);
+    expect(replayed.stdout).toMatch(/^ +time \| left +\| gpu0/m);
+    expect(replayed.stdout).toContain('counted 1');
+
+    const stopped = await covisor(['replay', tape, '--until', '3']);
+    expect(stopped.stdout).toMatch(/^step 3 of \d+/m);
+    expect(stopped.stdout).toMatch(/^ {2}left\/gpu0: \w+, commands \d submitted/m);
+
+    // The bug is mended: the tape does not match any more.
+    writeFileSync(join(system, 'guests', 'left.js'), LOSES_UPDATES.replace('count = before + 1', 'count++'));
+    const text = readFileSync(tape, 'utf8').replace(/"choice":\d+/, '"choice":1');
+    const other = join(out, 'other.json');
+    writeFileSync(other, text.replace(/"step": \d+/, '"step": 1'));
+    const stale = await covisor(['replay', other]);
+    expect([stale.code, stale.stderr]).toEqual([3, expect.stringContaining('stale tape')]);
+  });
+
+  it('goes on where it was interrupted, and forgets nothing', async () => {
+    const out = systems.path('resumed');
+    const first = await explore('small', '--seeds', '1..5', '--out', out, '--json', '--quiet');
+    const second = await explore('small', '--seeds', '1..12', '--out', out, '--json', '--quiet', '--resume');
+    const whole = await explore(
+      'small',
+      '--seeds',
+      '1..12',
+      '--out',
+      systems.path('whole'),
+      '--json',
+      '--quiet',
+    );
+    const figures = (text: string): unknown => ({ ...(JSON.parse(text) as object), took: 0 });
+    expect((figures(first.stdout) as { runs: number }).runs).toBe(5);
+    expect(figures(second.stdout)).toEqual(figures(whole.stdout));
+  });
+
+  it('carries out a fault plan in every run', async () => {
+    const plan = systems.path('plan.yaml');
+    writeFileSync(
+      plan,
+      'faults:\n  - { fault: kill, coproc: gpu0, when: { event: submit, nth: 1, plus: 10us } }\n',
+    );
+    const out = systems.path('planned');
+    const { code, stdout } = await explore(
+      'small',
+      '--seeds',
+      '1..8',
+      '--faults',
+      plan,
+      '--out',
+      out,
+      '--json',
+      '--quiet',
+    );
+    expect(code).toBe(0);
+    const { marks } = JSON.parse(stdout) as { marks: Record<string, number> };
+    expect(marks['injected: kill']).toBeGreaterThan(3);
+    writeFileSync(plan, 'faults:\n  - { fault: kil }\n');
+    expect(await explore('small', '--faults', plan)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('faults.0'),
+    });
+  });
+
+  it('begins nothing once its time is over', async () => {
+    const { code, stdout } = await explore(
+      'small',
+      '--seeds',
+      '1..1000000',
+      '--time-limit',
+      '1ms',
+      '--out',
+      systems.path('short'),
+      '--json',
+      '--quiet',
+    );
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { runs: number }).runs).toBeLessThan(1000);
+  });
+
+  it('refuses seeds that are none and an output that cannot be written', async () => {
+    expect(await explore('small', '--seeds', '9..1')).toMatchObject({ code: 2 });
+    const locked = systems.path('locked');
+    mkdirSync(locked);
+    chmodSync(locked, 0o500);
+    const { code } = await explore('small', '--seeds', '1..2', '--out', join(locked, 'out'), '--quiet');
+    // Whoever may do everything may write there, too.
+    expect(code).toBe(process.getuid?.() === 0 ? 0 : 2);
+    chmodSync(locked, 0o700);
+  });
+});
