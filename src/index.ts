@@ -15,7 +15,28 @@ export * from './contract/states.ts';
 export type * from './contract/system.ts';
 export { prepareFirmware } from './firmware/prepare.ts';
 export { Hypervisor, type Figures, type Parts } from './hypervisor/hypervisor.ts';
+export { default as dsp } from './platforms/dsp/index.ts';
+export { default as gpu } from './platforms/gpu/index.ts';
 export { platforms } from './platforms/index.ts';
 export { SimulatedRuntime } from './runtime/simulated/runtime.ts';
 export { ThreadsRuntime } from './runtime/threads/runtime.ts';
+export { arinc653 } from './schedulers/arinc653.ts';
+export { bestEffort } from './schedulers/best-effort.ts';
+export { credit } from './schedulers/credit.ts';
+export { dedicated } from './schedulers/dedicated.ts';
+export { edf } from './schedulers/edf.ts';
+export { equalShare } from './schedulers/equal-share.ts';
+export { fair } from './schedulers/fair.ts';
+export { fixedShare } from './schedulers/fixed-share.ts';
 export { schedulers } from './schedulers/index.ts';
+export { priority } from './schedulers/priority.ts';
+export { roundRobin } from './schedulers/round-robin.ts';
+export {
+  Connection,
+  ControlError,
+  NotRunningError,
+  connect,
+  type Followed,
+} from './toolstack/control/client.ts';
+export type { SystemInfo, SystemState } from './toolstack/control/protocol.ts';
+export { createHypervisor, type Build } from './toolstack/create-hypervisor.ts';

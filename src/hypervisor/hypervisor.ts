@@ -23,6 +23,8 @@ export interface Parts {
   readonly trace: TraceSink;
 }
 
+const ADD_TO_BUILD = '; a build has what createHypervisor is given';
+
 /** A change of a coprocessor's scheduling; what is not named stays. */
 export interface ScheduleChange {
   readonly algorithm?: string;
@@ -62,7 +64,10 @@ export class Hypervisor {
   /** Registers a coprocessor and starts it. */
   addCoproc(description: CoprocDescription): Outcome<void> {
     const platform = this.#parts.platforms[description.compatible];
-    if (platform === undefined) return failed(`no platform for ${description.compatible}`);
+    if (platform === undefined) {
+      const known = expectedOneOf(description.compatible, Object.keys(this.#parts.platforms));
+      return failed(`this build has no platform ${description.compatible}; ${known}${ADD_TO_BUILD}`);
+    }
     if (this.#coprocs.has(description.id)) return failed(`there is a coprocessor ${description.id} already`);
     const created = this.#scheduler(
       description,
@@ -241,7 +246,9 @@ export class Hypervisor {
     const { schedulers } = this.#parts;
     const scheduler = schedulers[name];
     if (scheduler === undefined)
-      return failed(`no scheduler ${name}; ${expectedOneOf(name, Object.keys(schedulers))}`);
+      return failed(
+        `this build has no scheduler ${name}; ${expectedOneOf(name, Object.keys(schedulers))}${ADD_TO_BUILD}`,
+      );
     const created = scheduler.create({
       timeslice,
       parameters,

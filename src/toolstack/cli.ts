@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import { createRequire } from 'node:module';
 import { InvariantError } from '../base/assert.ts';
+import { completionCommand } from './commands/completion.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { exploreCommand } from './commands/explore.ts';
 import {
   checkCommand,
@@ -14,25 +15,15 @@ import { attachCommand, createCommand, detachCommand, domainCommands } from './c
 import { coprocsCommand, infoCommand, listCommand, vcoprocsCommand } from './commands/list.ts';
 import { dmesgCommand, downCommand, dumpCommand, eventsCommand } from './commands/log.ts';
 import { schedCommand } from './commands/sched.ts';
+import { featuresCommand } from './commands/features.ts';
+import { initCommand } from './commands/init.ts';
 import { upCommand } from './commands/resident.ts';
 import { runCommand } from './commands/run.ts';
 import { topCommand } from './commands/top.ts';
 import { ConfigurationError } from './config/problem.ts';
 import { EXIT, type Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
-
-/** Compiled or not, package.json stands above `src`. */
-function version(): string {
-  const require = createRequire(import.meta.url);
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      return (require(path) as { version: string }).version;
-    } catch {
-      // The other place, then.
-    }
-  }
-  return 'unknown';
-}
+import { version } from './version.ts';
 
 /** Runs one command line. Returns the exit code; never throws. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -72,6 +63,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     eventsCommand,
     dumpCommand,
     downCommand,
+    initCommand,
+    featuresCommand,
+    doctorCommand,
+    completionCommand,
   ]) {
     program.addCommand(command(terminal, (exit) => (code = exit)).copyInheritedSettings(program));
   }
@@ -82,6 +77,7 @@ Examples:
   covisor run examples/cockpit                       run a system on real threads
   covisor run examples/cockpit --runtime simulated   the same, deterministic, under virtual time
   covisor check examples/cockpit                     read a system and say what is wrong with it
+  covisor init my-system                             make a new system that runs at once
   covisor up examples/shares --detach                run a system that stays; then: covisor top, covisor down
 
 Exit codes: 0 ok, 1 a result or a law failed, 2 usage or configuration, 3 infrastructure, 4 internal, 130 interrupted.`,

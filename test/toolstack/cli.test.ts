@@ -7,7 +7,8 @@ afterAll(() => systems.remove());
 
 const COMMANDS =
   `run explore replay check list-platforms list-schedulers list-firmware schema up list coprocs vcoprocs
-  info create destroy pause unpause reboot shutdown attach detach sched top dmesg events dump down`.split(
+  info create destroy pause unpause reboot shutdown attach detach sched top dmesg events dump down
+  init features doctor completion`.split(
     /\s+/,
   );
 
