@@ -1,6 +1,6 @@
 // The IOTLB protocol: memory that was taken from a device is reused only when the device can reach it no more.
 import { Iommu } from '../../../../src/memory/iommu.ts';
-import { AddressSpace, RIGHT } from '../../../../src/memory/page-table.ts';
+import { AddressSpace, BLOCK_BYTES, RIGHT } from '../../../../src/memory/page-table.ts';
 import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
 
 const PAGE = 4096;
@@ -115,6 +115,28 @@ export const scenarios = {
     },
     check: nothingLeaked,
   }),
+  'a first page is mapped while the device looks': scenario({
+    setup() {
+      const state = { ...system(), space: new AddressSpace(PAGE) };
+      state.iommu.enter(state.space.memory, state.ram.buffer);
+      return { ...state, mappedAt: undefined as number | undefined };
+    },
+    threads: {
+      hypervisor(state) {
+        state.mappedAt = state.space.map(0, PAGE, RIGHT.read);
+      },
+      device: (state) => dma(state, BLOCK_BYTES),
+    },
+    check(state) {
+      nothingLeaked(state);
+      if (state.mappedAt !== BLOCK_BYTES) throw new Error('addresses begin elsewhere now; look there');
+      dma(state, BLOCK_BYTES);
+      if (state.seen.length === 0) throw new Error('a page that was mapped is not reached');
+      const { faults } = state;
+      dma(state, 2 * BLOCK_BYTES);
+      if (state.faults !== faults + 1) throw new Error('a block without pages is reached');
+    },
+  }),
   // The epoch is told once, and what another context left behind is gone.
   'another context comes after': scenario({
     setup: () => ({ first: system(), second: system(2), epochs: [] as number[] }),
@@ -135,9 +157,11 @@ export const scenarios = {
       const unused = new Iommu();
       if (unused.stale || unused.synchronise() !== -1) throw new Error('an epoch of no table');
       second.ram.fill(SECRET, PAGE);
+      second.space.unmap(second.space.map(0, PAGE, RIGHT.read)!);
       const moved = second.space.unmap(second.iovas[0]!);
+      if (second.space.unmap(second.iovas[0]!) !== undefined) throw new Error('unmapped twice');
       iommu.enter(second.space.memory, second.ram.buffer);
-      if (moved?.epoch !== 1 || iommu.stale) throw new Error('a table that was just entered is stale');
+      if (moved?.epoch !== 2 || iommu.stale) throw new Error('a table that was just entered is stale');
       dma(first, second.iovas[1]!);
       if (first.seen.at(-1) !== SECRET) throw new Error('the second context does not reach its page');
       iommu.enter(second.space.memory, second.ram.buffer);
