@@ -13,6 +13,7 @@ import { Iommu } from '../memory/iommu.ts';
 import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Context } from './context.ts';
 import { completeNoops, fetchCommand, finishCommand, showCompletions } from './front-end.ts';
+import { deliverInterrupts, deliverable, raiseInterrupt } from './interrupts.ts';
 import type { CoreHost, CoreParts } from './parts.ts';
 import { Reporter } from './reporter.ts';
 import { FirmwareLoader } from './firmware-loader.ts';
@@ -117,7 +118,7 @@ export class CoprocessorCore implements CoreParts {
     if (this.reporter.behind) return true;
     const context = this.loaded;
     if (context === undefined) return false;
-    if (this.iommu.stale || this.#deliverable(context)) return true;
+    if (this.iommu.stale || deliverable(this, context)) return true;
     if (context.ended !== undefined) return false;
     return context.active || (context.commands.available() !== 0 && this.device.accepts(this.window));
   }
@@ -141,7 +142,7 @@ export class CoprocessorCore implements CoreParts {
     this.#drainPosted();
     if (this.loaded === undefined) return TURN.sleep;
     this.#acknowledge(this.loaded);
-    this.#deliver(this.loaded);
+    deliverInterrupts(this, this.loaded, this.reporter);
     if (this.#request !== undefined) return this.#leave(this.loaded, this.#request);
     return this.#run(this.loaded, lingers);
   }
@@ -399,11 +400,8 @@ export class CoprocessorCore implements CoreParts {
 
   raise(context: Context, line: number): void {
     if (line < 0 || line >= LINES) return;
-    context.image.countRaised();
-    Atomics.add(context.image.pending, line, 1);
-    context.lines |= 1 << line;
-    Atomics.or(this.window, this.platform.core.interruptStatus >> 2, 1 << line);
-    this.#deliver(context);
+    raiseInterrupt(this, context, line);
+    deliverInterrupts(this, context, this.reporter);
   }
 
   dmaFault(context: Context, access: 'read' | 'write', iova: number): void {
@@ -411,28 +409,6 @@ export class CoprocessorCore implements CoreParts {
     if (context.fault !== undefined) return;
     context.fault = { access, iova };
     this.reporter.iommuFault(context.slot, this.host.now(), access, iova);
-  }
-
-  #deliverable(context: Context): boolean {
-    if (context.lines === 0) return false;
-    return (context.lines & ~Atomics.load(this.window, this.platform.core.interruptMask >> 2)) !== 0;
-  }
-
-  #deliver(context: Context): void {
-    if (context.lines === 0) return;
-    const mask = Atomics.load(this.window, this.platform.core.interruptMask >> 2);
-    const pending = context.image.pending;
-    for (let line = 0; line < LINES; line++) {
-      if ((context.lines & ~mask & (1 << line)) === 0) continue;
-      while (Atomics.load(pending, line) > 0) {
-        // Counted down first: the hypervisor may count what is pending as soon as it has the event.
-        Atomics.sub(pending, line, 1);
-        if (this.reporter.interrupt(context.slot, this.host.now(), line)) continue;
-        Atomics.add(pending, line, 1);
-        return;
-      }
-      context.lines &= ~(1 << line);
-    }
   }
 
   #drainPosted(): void {
