@@ -342,6 +342,8 @@ export class SharedCoproc {
   /** One after the other, as the coprocessor said them. */
   readonly #events: CoprocEvents = {
     onState: (slot, state, when) => this.#onState(state, this.#vcoprocs.get(slot), when),
+    // What came while it had no window was not rung for, and the coprocessor may have gone to sleep.
+    if (vcoproc.queue.unfetched) this.ring();
     onInterrupt: (slot, line) => this.#vcoprocs.get(slot)?.interrupt(line),
     onExpired: (slot) => this.#onExpired(this.#vcoprocs.get(slot)),
     onSwitched: (sequence, switched) => this.#switch.onSwitched(sequence, switched),
