@@ -330,6 +330,8 @@ export class SharedCoproc {
   /** Gives a vcoproc the real window. */
   mapWindow(vcoproc: Vcoproc): void {
     vcoproc.window.map(this.#supervisor.link.window);
+    // What came while it had no window was not rung for, and the coprocessor may have gone to sleep.
+    if (vcoproc.queue.unfetched) this.ring();
   }
 
   // ---- what the coprocessor says
@@ -342,8 +344,6 @@ export class SharedCoproc {
   /** One after the other, as the coprocessor said them. */
   readonly #events: CoprocEvents = {
     onState: (slot, state, when) => this.#onState(state, this.#vcoprocs.get(slot), when),
-    // What came while it had no window was not rung for, and the coprocessor may have gone to sleep.
-    if (vcoproc.queue.unfetched) this.ring();
     onInterrupt: (slot, line) => this.#vcoprocs.get(slot)?.interrupt(line),
     onExpired: (slot) => this.#onExpired(this.#vcoprocs.get(slot)),
     onSwitched: (sequence, switched) => this.#switch.onSwitched(sequence, switched),
