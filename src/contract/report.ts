@@ -54,7 +54,7 @@ export interface VcoprocReport {
   /** Time that it had the coprocessor. */
   readonly time: Duration;
   readonly slices: number;
-  /** Time that it kept the coprocessor past the end of its slices. */
+  /** Time that it kept the coprocessor past the end of its slices, though it was asked to leave. */
   readonly overrun: Duration;
   /** From becoming ready to getting the coprocessor. */
   readonly wait: Spread;

@@ -60,7 +60,7 @@ export interface Settled {
   readonly outcome: 'ran' | 'denied' | 'failed';
   /** What it had the coprocessor for since it was settled last: time outside of its slices counts, too. */
   readonly ran: Duration;
-  /** Of `ran`, the part past the end of its slice. */
+  /** Of `ran`, the part past the end of its slice for which it had been asked to leave. */
   readonly overrun: Duration;
   /** The time that switching to it took. */
   readonly switching: Duration;

@@ -28,6 +28,8 @@ export interface Tenure {
   readonly ends: Instant;
   readonly switching: Duration;
   expired: boolean;
+  /** The vcoproc's time when it was first asked to leave. */
+  asked: Duration | undefined;
   cancelWatchdog: () => void;
 }
 
@@ -281,6 +283,7 @@ export class SharedCoproc {
   stay(vcoproc: Vcoproc, slice: Duration): void {
     this.#keep(vcoproc);
     this.#charge();
+    if (this.tenure !== undefined) this.tenure.asked = undefined;
     this.settle('ran');
     this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
     this.begin(vcoproc, slice, 0 as Duration, this.scheduler);
@@ -302,11 +305,18 @@ export class SharedCoproc {
       ends: after(this.now, slice),
       switching,
       expired: false,
+      asked: undefined,
       cancelWatchdog: () => {},
     };
     this.tenure = tenure;
     this.#watch(tenure);
     if (vcoproc.state !== 'running') vcoproc.move('ARRIVED');
+  }
+
+  /** Whoever has the coprocessor is asked to leave it. */
+  asked(): void {
+    this.#charge();
+    if (this.tenure !== undefined) this.tenure.asked ??= this.tenure.vcoproc.time;
   }
 
   /** Ends the present stay and tells the scheduler what really happened. */
@@ -317,7 +327,9 @@ export class SharedCoproc {
     tenure.cancelWatchdog();
     const { vcoproc, slice, switching } = tenure;
     const ran = vcoproc.unsettled();
-    const overrun = Math.max(0, ran - slice) as Duration;
+    // Past its slice *and* asked to leave: what the hypervisor was late by is nobody's debt.
+    const since = tenure.asked ?? vcoproc.time;
+    const overrun = Math.max(0, Math.min(ran - slice, vcoproc.time - since)) as Duration;
     vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
     tenure.decidedBy.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
   }

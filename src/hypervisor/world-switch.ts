@@ -46,6 +46,7 @@ interface Switching {
   mapWindow(vcoproc: Vcoproc): void;
   mustLeave(vcoproc: Vcoproc): boolean;
   begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void;
+  asked(): void;
   settle(outcome: Settled['outcome']): void;
   reschedule(): void;
   left(vcoproc: Vcoproc): void;
@@ -120,6 +121,7 @@ export class WorldSwitch {
       to?.slice ?? NO_TIME,
     );
     if (this.#askedSince !== undefined) return;
+    coproc.asked();
     this.#askedSince = coproc.now;
     const deadline = after(coproc.now, coproc.description.stopDeadline);
     this.#cancelDeadline = coproc.runtime.timeline.at(deadline, () => this.#onDeadline());
