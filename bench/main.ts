@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { endProbe } from './harness/noise.ts';
 import { picture } from './harness/picture.ts';
+import { wantRealtime } from './harness/priority.ts';
 import { run, type Effort, type Result } from './harness/race.ts';
 import { table } from './harness/table.ts';
 import { benches } from './benches.ts';
@@ -14,10 +15,12 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [] },
     out: { type: 'string', default: fileURLToPath(new URL('../out/bench', import.meta.url)) },
     rounds: { type: 'string', default: '7' },
+    realtime: { type: 'boolean', default: false },
     milliseconds: { type: 'string', default: '60' },
   },
 });
 
+if (values.realtime) wantRealtime();
 const unknown = values.only.filter((name) => !benches.some((bench) => bench.name === name));
 if (unknown.length > 0) {
   console.error(`no bench ${unknown.join(', ')}; there are ${benches.map(({ name }) => name).join(', ')}`);

@@ -1,4 +1,5 @@
 import { probe, type Placement } from './noise.ts';
+import { atPriority } from './priority.ts';
 
 /** One thing that is measured against others. */
 export interface Contestant {
@@ -91,11 +92,14 @@ export async function run(race: Race, effort: Effort): Promise<Result> {
 }
 
 async function oneRound(contestants: readonly Contestant[]): Promise<Round> {
-  const seen: Placement[] = [await probe()];
+  const seen: Placement[] = [];
   const values: number[] = [];
   for (const contestant of contestants) {
-    values.push(await contestant.sample());
-    seen.push(await probe());
+    await atPriority(async () => {
+      seen.push(await probe());
+      values.push(await contestant.sample());
+      seen.push(await probe());
+    });
   }
   return { placement: seen.every((one) => one === seen[0]) ? seen[0]! : 'noisy', values };
 }
