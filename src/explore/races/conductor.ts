@@ -142,6 +142,14 @@ export class Conductor {
     return value;
   }
 
+  /** The first form of an async function, which a thread must not enter: what comes after its awaits would be lost. */
+  unawaited(site: number): boolean {
+    if (this.thread === undefined) return false;
+    const { file, line } = this.sites[site]!;
+    this.refused ??= new RefusedError(file, line, 'calls an async function without awaiting it at once');
+    return true;
+  }
+
   /** Gives a function its second form. */
   dual(plain: Rewritten, threaded: (...args: never[]) => Coroutine, isAsync: boolean): Rewritten {
     if (isAsync) plain.$a = threaded;

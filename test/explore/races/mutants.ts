@@ -67,7 +67,12 @@ export function mutantsOf(path: string, text: string, functions: readonly string
       if (ts.isMethodDeclaration(member) || ts.isAccessor(member))
         enter(member, `${statement.name?.text}.${textOf(member.name)}`);
   }
-  return mutants;
+  const met = new Map<string, number>();
+  return mutants.map((mutant) => {
+    const times = (met.get(mutant.name) ?? 0) + 1;
+    met.set(mutant.name, times);
+    return times === 1 ? mutant : { ...mutant, name: `${mutant.name}, place ${times}` };
+  });
 }
 
 type Add = (node: ts.Node, kind: Mutant['kind'], replacement: string, what?: string) => void;

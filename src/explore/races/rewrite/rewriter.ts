@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { RefusedError, type Kind, type Site } from '../operation.ts';
+import { KIND, RefusedError, type Kind, type Site } from '../operation.ts';
 import { rewriteExpression } from './expressions.ts';
 import { Temps, type Mode, type Rewriting } from './scope.ts';
 import { mayTouch, surveyOf, type Survey } from './survey.ts';
@@ -112,7 +112,7 @@ export class Rewriter implements Rewriting {
       return this.#functionExpression(node, mode);
     if (ts.isMethodDeclaration(node)) return this.#objectMethod(node, mode);
     if (ts.isAccessor(node) || ts.isConstructorDeclaration(node)) return this.#plainMember(node, mode);
-    if (ts.isBlock(node)) return this.copy(node, mode, this.links(node.statements));
+    if (ts.isBlock(node)) return this.copy(node, mode, this.#guard(node, mode) + this.links(node.statements));
     if (ts.isParameter(node) && mode.threaded) return this.copy(node, { ...mode, threaded: false });
     return rewriteExpression(this, node, mode);
   }
@@ -128,6 +128,17 @@ export class Rewriter implements Rewriting {
       out += `${text}.${isAsync(statement) ? '$a' : '$g'} = ${text}$g; `;
     }
     return out;
+  }
+
+  /** What the first form of an async function begins with. */
+  #guard(body: ts.Node, mode: Mode): string {
+    const { parent } = body;
+    if (mode.threaded || !ts.isFunctionLike(parent) || !isAsync(parent)) return '';
+    const inside = 'body' in parent && parent.body === body && this.touches(body);
+    // It never goes on: to throw here would be a rejection that nobody hears.
+    return inside
+      ? `if ($.unawaited(${this.site(body, KIND.read, mode)})) await new Promise(() => {}); `
+      : '';
   }
 
   hasSecondForm(node: ts.FunctionLikeDeclaration): boolean {
@@ -156,7 +167,7 @@ export class Rewriter implements Rewriting {
     if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) {
       const head = this.source.text.slice(node.getStart(this.source), node.body.getStart(this.source));
       const body = this.visit(node.body, inner);
-      return `${head.replace(/=>[\s(]*$/, '=>')} { return (${body}); }`;
+      return `${head.replace(/=>[\s(]*$/, '=>')} { ${this.#guard(node.body, inner)}return (${body}); }`;
     }
     return this.copy(node, inner);
   }

@@ -99,6 +99,8 @@ export function mayTouch(node: ts.Node, survey: Survey, accessors: ReadonlySet<s
     return true;
   if (ts.isSpreadElement(node) || ts.isArrayBindingPattern(node)) return true;
   if (ts.isPropertyAccessExpression(node) && accessors.has(node.name.text)) return true;
+  // Not memory, but to be looked at: each real thread has its own copy of the module's variables.
+  if (ts.isIdentifier(node) && survey.moduleVariables.has(node.text)) return true;
   if (ts.isCallExpression(node) && !isPureGlobal(node.expression, survey)) return true;
   return ts.forEachChild(node, (child) => mayTouch(child, survey, accessors)) === true;
 }

@@ -164,6 +164,8 @@ export const scenarios = {
       if (moved?.epoch !== 2 || iommu.stale) throw new Error('a table that was just entered is stale');
       dma(first, second.iovas[1]!);
       if (first.seen.at(-1) !== SECRET) throw new Error('the second context does not reach its page');
+      dma(first, second.space.map(0, 2 * PAGE, RIGHT.read)! + PAGE);
+      if (first.seen.at(-1) !== SECRET) throw new Error('the second page of a mapping is another one');
       iommu.enter(second.space.memory, second.ram.buffer);
       second.space.unmap(second.iovas[1]!);
       iommu.enter(second.space.memory, second.ram.buffer);
