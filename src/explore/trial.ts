@@ -6,7 +6,7 @@ import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import { drawPlan } from '../faults/draw.ts';
 import { Injector } from '../faults/injector.ts';
-import { NO_FAULTS, showFault, type Fault, type FaultPlan } from '../faults/plan.ts';
+import { NO_FAULTS, showFault, type Fault, type FaultKind, type FaultPlan } from '../faults/plan.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
@@ -18,6 +18,13 @@ import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
 import { StepLaws } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
+
+/** With these, a coprocessor may sleep until the hypervisor looks by itself. */
+const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'drop-doorbells',
+  'lose-interrupts',
+  'delay-interrupts',
+]);
 
 export interface Failure {
   /** Which law, or what kind of end. */
@@ -246,7 +253,7 @@ class Trial implements RunView {
     this.#faults.push(showFault(fault));
     this.#marks.note(`injected: ${fault.fault}`);
     if ('coproc' in fault) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(fault.coproc)}`);
-    if (fault.fault === 'drop-doorbells') this.#bellsFail = true;
+    if (BELL_FAULTS.has(fault.fault)) this.#bellsFail = true;
     if ('coproc' in fault) this.#disturbed.add(fault.coproc);
     else if ('vcoproc' in fault) this.#disturbed.add(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1));
     else if (fault.fault === 'late-timers') this.#disturbedAll = true;

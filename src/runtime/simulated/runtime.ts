@@ -155,6 +155,8 @@ class SimulatedPort implements CoprocessorPort {
   #busyUntil: Instant;
   #state: 'alive' | 'hung' | 'dead' = 'alive';
   #turnComes = false;
+  /** The hypervisor is about to hear from it, and may ring then. */
+  #eventsCome = false;
 
   constructor(
     spec: CoprocessorSpec,
@@ -187,7 +189,8 @@ class SimulatedPort implements CoprocessorPort {
   }
 
   get forgotten(): boolean {
-    return this.#state === 'alive' && !this.#turnComes && this.#core.hasWork();
+    if (this.#state !== 'alive' || this.#turnComes || this.#eventsCome) return false;
+    return this.#core.hasWork();
   }
 
   ring(): void {
@@ -243,7 +246,9 @@ class SimulatedPort implements CoprocessorPort {
   #scheduleEvents(): void {
     const happened = after(this.#time.now(), this.#spent);
     const told = later(after(happened, this.#latency), this.#latencyPoint, this.#options.oracle);
+    this.#eventsCome = true;
     this.#time.tellAt(told, () => {
+      this.#eventsCome = false;
       this.#hypervisorBell.arm();
       this.#listener.onEvents();
     });
