@@ -250,8 +250,8 @@ describe('a hypervisor that stays', () => {
       const { coprocs, vcoprocs, domains } = await hypervisor.state();
       return [
         coprocs.map(({ id, scheduler, timeslice }) => [id, scheduler, timeslice]),
-        vcoprocs.map(({ id, firmware, parameters }) => [id, firmware, parameters]).sort(),
-        domains.map(({ name, memory }) => [name, memory]).sort(),
+        vcoprocs.map(({ id, firmware, parameters }) => JSON.stringify([id, firmware, parameters])).sort(),
+        domains.map(({ name, memory }) => `${name} ${memory}`).sort(),
       ];
     };
     const before = await shape();
