@@ -52,4 +52,27 @@ export const scenarios = {
     },
     check: ({ got }) => inOrder(got),
   }),
+  // The same without a call: what one step costs by itself.
+  'three messages, written out': scenario({
+    setup: () => ({ words: new Ring().words, got: [] as number[] }),
+    threads: {
+      producer({ words }) {
+        for (let value = 1; value <= 3; value++) {
+          const head = Atomics.load(words, HEAD);
+          if (head - Atomics.load(words, TAIL) === CAPACITY) continue;
+          words[SLOTS + (head % CAPACITY)] = value;
+          Atomics.store(words, HEAD, head + 1);
+        }
+      },
+      consumer({ words, got }) {
+        for (let look = 0; look < 3; look++) {
+          const tail = Atomics.load(words, TAIL);
+          if (Atomics.load(words, HEAD) === tail) continue;
+          got.push(words[SLOTS + (tail % CAPACITY)]!);
+          Atomics.store(words, TAIL, tail + 1);
+        }
+      },
+    },
+    check: ({ got }) => inOrder(got),
+  }),
 };
