@@ -158,6 +158,23 @@ describe.each(RUNTIMES)('a batch, %s', (kind) => {
   });
 });
 
+test('a guest that keeps the thread for long leaves the hypervisor many events, and breaks nothing', async () => {
+  await withGuest('threads', 'noop', async (gpu) => {
+    await gpu.submit({ op: 0 });
+    const batch = gpu.batch();
+    const completion = new Int32Array(BATCH_WORDS);
+    for (let n = 0; n < 1500; n++) {
+      batch.submit(completion, 0, 1);
+      while (batch.poll(completion) === 0);
+      completion.fill(0);
+      // Long enough for the coprocessor to give up looking: it reports each time that it sleeps and wakes.
+      for (const until = performance.now() + 0.06; performance.now() < until;);
+    }
+    batch.close();
+    expect((await gpu.submit({ op: 1, args: [7] })).results[0]).toBe(7);
+  });
+});
+
 describe('a batch refuses', () => {
   const refused = (main: (gpu: GuestCoproc) => unknown): Promise<void> =>
     withGuest('simulated', 'noop', async (gpu) => {
