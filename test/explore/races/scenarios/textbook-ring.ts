@@ -51,6 +51,7 @@ export const scenarios = {
       },
     },
     check: ({ got }) => inOrder(got),
+    outcome: ({ got }) => got.join(' '),
   }),
   // The same without a call: what one step costs by itself.
   'three messages, written out': scenario({
@@ -74,5 +75,6 @@ export const scenarios = {
       },
     },
     check: ({ got }) => inOrder(got),
+    outcome: ({ got }) => got.join(' '),
   }),
 };
