@@ -1,5 +1,6 @@
 import type { Context } from '../coprocessor/context.ts';
 import type { ContextWitness, CoreParts } from '../coprocessor/parts.ts';
+import { checksum } from '../memory/context-image.ts';
 import { BrokenLawError } from './decisions.ts';
 
 const LAW = 'a loaded context is bit-identical to the saved one';
@@ -53,15 +54,8 @@ function observe(core: CoreParts, { spec, firmware }: Context): Saved {
   const globals = new DataView(new ArrayBuffer(firmware.firstGlobals.byteLength));
   firmware.instance.saveGlobals(globals);
   return {
-    memory: digest(new Int32Array(spec.local.buffer)),
+    memory: checksum(new Int32Array(spec.local.buffer)),
     globals: Buffer.from(globals.buffer).toString('hex'),
     registers: core.window.slice(),
   };
-}
-
-function digest(words: Int32Array): number {
-  let hash = words.length;
-  for (let at = 0; at < words.length; at++)
-    hash = (Math.imul(hash ^ words[at]!, 0x0100_0193) + (hash >>> 15)) | 0;
-  return hash;
 }
