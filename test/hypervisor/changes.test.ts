@@ -150,7 +150,7 @@ describe('a coprocessor whose algorithm changes', () => {
         const algorithms = ['fair', 'round-robin', 'credit', 'best-effort'];
         for (let turn = 0; turn < 20; turn++) {
           const algorithm = algorithms[turn % algorithms.length]!;
-          const comes = rig.domain(`guest${turn}`, { gpu0: 'spin' }, (domain) =>
+          const comes = rig.domain('guest', { gpu0: 'spin' }, (domain) =>
             domain
               .coproc('gpu0')
               .submit({ op: COUNT, args: [1 << 30] })
@@ -161,13 +161,14 @@ describe('a coprocessor whose algorithm changes', () => {
           if (guest.kind === 'failed') throw new Error(guest.reason);
           const over = rig.hypervisor.runDomain(guest.value);
           // It gets its turn: the new algorithm knows it. It is there: it has to leave before it is gone.
-          for (let look = 0; rig.hypervisor.occupancy()[0]?.owner !== `guest${turn}/gpu0`; look++) {
+          for (let look = 0; rig.hypervisor.occupancy()[0]?.owner !== 'guest/gpu0'; look++) {
             expect(look, 'looks until the guest has the coprocessor').toBeLessThan(2000);
             await rig.after(us(20 + turn));
           }
           const left = rig.hypervisor.destroyDomain(guest.value);
           expect(rig.hypervisor.schedule(GPU0, { algorithm: 'credit' })).toMatchObject({ kind: 'ok' });
           await Promise.all([left, over]);
+          rig.hypervisor.forget(guest.value);
           // Long enough for whoever is not there any more to be chosen.
           await rig.after(ms(5));
         }
