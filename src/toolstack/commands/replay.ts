@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { showDuration, type Duration, type Instant } from '../../base/units.ts';
 import type { TraceEvent } from '../../contract/events.ts';
 import { StaleTapeError, replayed } from '../../explore/decisions.ts';
@@ -165,33 +165,35 @@ class Player {
 }
 
 async function stepThrough(player: Player, { stdout }: Terminal): Promise<number> {
-  const input = createInterface({ input: process.stdin, output: stdout });
-  let step = 1;
-  let goal: Stop = { step };
+  const input = createInterface({ input: process.stdin });
+  const show = async (goal: Stop): Promise<number | undefined> => {
+    const text = await player.stateAt(goal);
+    stdout.write(`${text}${PROMPT}`);
+    const step = /^step (\d+) of/m.exec(text)?.[1];
+    return step === undefined ? undefined : Number(step);
+  };
+  let step = (await show({ step: 1 })) ?? 1;
+  for await (const line of input) {
+    const answer = line.trim();
+    if (answer === 'q') break;
+    const goal = goalOf(answer, step);
+    if (goal === undefined) stdout.write(`not understood\n${PROMPT}`);
+    else step = (await show(goal)) ?? step;
+  }
+  input.close();
+  return EXIT.ok;
+}
+
+const PROMPT = 'n(ext), p(revious), +N, -N, a step, a time, q(uit): ';
+
+function goalOf(answer: string, step: number): Stop | undefined {
+  if (answer === 'n' || answer === '') return { step: step + 1 };
+  if (answer === 'p') return { step: Math.max(1, step - 1) };
+  if (/^[+-]\d+$/.test(answer)) return { step: Math.max(1, step + Number(answer)) };
   try {
-    for (;;) {
-      const text = await player.stateAt(goal);
-      stdout.write(text);
-      step = Number(/^step (\d+) of/m.exec(text)?.[1] ?? step);
-      const answer = (await input.question('n(ext), p(revious), +N, -N, a step, a time, q(uit): ')).trim();
-      if (answer === 'q') return EXIT.ok;
-      if (answer === 'n' || answer === '') goal = { step: step + 1 };
-      else if (answer === 'p') goal = { step: Math.max(1, step - 1) };
-      else if (/^[+-]\d+$/.test(answer)) goal = { step: Math.max(1, step + Number(answer)) };
-      else {
-        try {
-          goal = parseMoment(answer);
-        } catch {
-          stdout.write('not understood\n');
-        }
-      }
-    }
-  } catch (error) {
-    // The input has ended.
-    if (error instanceof Error && (error as NodeJS.ErrnoException).code === 'ABORT_ERR') return EXIT.ok;
-    throw error;
-  } finally {
-    input.close();
+    return parseMoment(answer);
+  } catch {
+    return undefined;
   }
 }
 
