@@ -108,7 +108,10 @@ export class RegisterWindow {
   /** Step 2: from now on every access is emulated, beginning with what the device shows at this moment. */
   unmap(): void {
     if (this.#mapped === undefined) return;
-    this.#image.registers.set(this.#mapped.words);
+    // Word by word: the device still writes there until it is quiet.
+    const { words } = this.#mapped;
+    const { registers } = this.#image;
+    for (let word = 0; word < registers.length; word++) registers[word] = Atomics.load(words, word);
     this.#mapped = undefined;
   }
 

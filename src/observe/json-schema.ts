@@ -47,7 +47,9 @@ const vcoproc = z
     state: z.enum(VCOPROC_STATES),
     time: duration.meta({ description: 'Time that it had the coprocessor, in nanoseconds.' }),
     slices: count,
-    overrun: duration.meta({ description: 'Time past the end of its slices though it was asked to leave, in nanoseconds.' }),
+    overrun: duration.meta({
+      description: 'Time past the end of its slices though it was asked to leave, in nanoseconds.',
+    }),
     wait: spread.meta({ description: 'From becoming ready to getting the coprocessor.' }),
     commands,
     interrupts,

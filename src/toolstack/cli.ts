@@ -11,6 +11,7 @@ import {
   schemaCommand,
 } from './commands/inspect.ts';
 import { replayCommand } from './commands/replay.ts';
+import { racesCommand } from './commands/races.ts';
 import { attachCommand, createCommand, detachCommand, domainCommands } from './commands/domain-life.ts';
 import { coprocsCommand, infoCommand, listCommand, vcoprocsCommand } from './commands/list.ts';
 import { dmesgCommand, downCommand, dumpCommand, eventsCommand } from './commands/log.ts';
@@ -43,6 +44,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     runCommand,
     exploreCommand,
     replayCommand,
+    racesCommand,
     checkCommand,
     listPlatformsCommand,
     listSchedulersCommand,

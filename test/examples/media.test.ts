@@ -177,6 +177,7 @@ describe('the reference decoder', () => {
     expect(distance(decodeReference(jpeg).rgb, data)).toBeLessThanOrEqual(4);
   });
 
+  // Needs cjpeg and djpeg (Debian: libjpeg-turbo-progs).
   test.skipIf(!hasLibjpeg)('agrees with libjpeg within three levels, whatever the coding', () => {
     const filter = (program: string, options: readonly string[], input: Uint8Array): Uint8Array =>
       new Uint8Array(spawnSync(program, options, { input, maxBuffer: 1 << 26 }).stdout);

@@ -151,6 +151,7 @@ const hasLibjpeg =
   spawnSync('djpeg', ['-version']).status === 0 && spawnSync('cjpeg', ['-version']).status === 0;
 if (!hasLibjpeg)
   console.warn('skipped: comparison with libjpeg needs djpeg and cjpeg (Debian: libjpeg-turbo-progs)');
+// Without djpeg and cjpeg there is nothing to compare with.
 const againstLibjpeg = describe.skipIf(!hasLibjpeg);
 
 const folder = mkdtempSync(join(tmpdir(), 'covisor-jpeg-'));

@@ -14,7 +14,7 @@ describe.each(RUNTIMES)('hostile guests, %s', (kind) => {
       await rig.domain('rejects', { gpu0: 'noop' }, () => Promise.reject(new TypeError('later')));
       await rig.domain('no-error', { gpu0: 'noop' }, async (domain) => {
         await domain.sleep(us(10));
-        throw 'a string';
+        return Promise.reject('a string' as unknown as Error);
       });
       await rig.domain('in-flight', { gpu0: 'spin' }, async (domain) => {
         const gpu = domain.coproc('gpu0');

@@ -10,7 +10,18 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 /** Lines of the longest file of its kind: a test is a list of sentences, read one at a time. */
 const longest = (path: string): number => (path.startsWith('test/') ? 600 : 400);
 /** Files that are long for a reason. A file that shrinks below the limit leaves this table. */
-const longForAReason: Readonly<Record<string, string>> = {};
+const longForAReason: Readonly<Record<string, string>> = {
+  'src/coprocessor/core.ts':
+    'one machine: a turn reads from top to bottom; what it is made of has files of its own',
+  'src/hypervisor/coproc.ts':
+    'one coprocessor and what may happen to it; link, supervisor, events, switch are apart',
+  'src/observe/report-page/client.ts': 'one function, because it is put into the page as text',
+  'src/toolstack/config/coproc.ts': 'one node of the device tree, property by property',
+  'examples/cockpit/guests/cluster/parts.ts': 'shapes of a scene: data that is written as code',
+  'examples/cockpit/guests/media/reference.ts':
+    'a whole decoder in one place, to be read beside the standard',
+  'test/firmware/jpeg.test.ts': 'builds damaged and unusual streams by hand, byte by byte',
+};
 
 /** One habit: what a line looks like that breaks it, and what to do instead. */
 interface Habit {

@@ -81,6 +81,7 @@ describe('the report page as text', () => {
   });
 });
 
+// Needs Debian's chromium.
 describe.skipIf(CHROMIUM === undefined)('the report page in a real browser', () => {
   let browser: Browser;
   let folder: string;

@@ -25,6 +25,7 @@ const read = (text: string): Plain | undefined => {
   }
 };
 
+// Needs dtc (Debian: device-tree-compiler).
 describe.skipIf(!installed)('a device tree source reads as dtc reads it', () => {
   const files = readdirSync(fixtures).filter((name) => name.endsWith('.dts'));
   it.each(files)('%s', (name) => {
