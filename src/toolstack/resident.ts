@@ -9,13 +9,13 @@ import type { DomainDescription, SystemDescription } from '../contract/system.ts
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { platforms } from '../platforms/index.ts';
-import { schedulers } from '../schedulers/index.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
 import { readAsset, resultPath } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
 import { knownTo, readDomainFile } from './known.ts';
+import { addScheduler, checkScheduling, schedulersOf, type Schedulers } from './scheduling.ts';
 
 /** Events that `dmesg` remembers. */
 const LOG_LENGTH = 1000;
@@ -41,6 +41,10 @@ type Verbs = {
 export class ResidentSystem {
   readonly #options: ResidentOptions;
   readonly #hypervisor: Hypervisor;
+  /** The hypervisor's own record: what is added is there for the next change of an algorithm. */
+  readonly #schedulers: Schedulers = {};
+  /** Of each coprocessor, under the name in that record; what a scheduler calls itself may be another. */
+  readonly #algorithms = new Map<string, string>();
   readonly #log: TraceEvent[] = [];
   /** Of each domain, as a reboot starts it: with what was attached, detached and changed since. */
   readonly #descriptions = new Map<string, DomainDescription>();
@@ -55,7 +59,7 @@ export class ResidentSystem {
     this.#hypervisor = new Hypervisor({
       runtime,
       platforms,
-      schedulers,
+      schedulers: this.#schedulers,
       firmware: systemFirmware(system, runtime.metered),
       trace: (event) => {
         if (LOGGED.has(event.kind)) {
@@ -71,17 +75,17 @@ export class ResidentSystem {
   static async start(options: ResidentOptions): Promise<ResidentSystem> {
     const resident = new ResidentSystem(options);
     const { system } = options;
+    const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
     try {
+      Object.assign(resident.#schedulers, await schedulersOf(system));
+      checkScheduling(system, domains, resident.#schedulers);
       for (const coproc of system.coprocs) {
         const added = resident.#hypervisor.addCoproc(coproc);
         if (added.kind === 'failed')
           refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
+        resident.#algorithms.set(coproc.id, coproc.scheduler.name);
       }
-      for (const description of system.dom0 === undefined
-        ? system.domains
-        : [system.dom0, ...system.domains]) {
-        await resident.#create(description);
-      }
+      for (const description of domains) await resident.#create(description);
     } catch (error) {
       await resident.close();
       throw error;
@@ -146,7 +150,8 @@ export class ResidentSystem {
       this.#descriptions.set(domain, { ...description, coprocs });
       return null;
     },
-    sched: (args) => {
+    sched: async (args) => {
+      if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm);
       this.#sched(args);
       return null;
     },
@@ -195,8 +200,7 @@ export class ResidentSystem {
     for (const name of Object.keys(domains)) this.#present(name);
     // Other parameters of the same algorithm are a new one, too.
     const anew = parameters !== undefined || Object.keys(domains).length > 0;
-    const present = this.#hypervisor.figures().coprocs.find((figures) => figures.id === id)?.scheduler;
-    const wanted = algorithm ?? (anew ? present : undefined);
+    const wanted = algorithm ?? (anew ? this.#algorithms.get(id) : undefined);
     did(
       this.#hypervisor.schedule(id, {
         ...(wanted === undefined ? {} : { algorithm: wanted }),
@@ -207,6 +211,7 @@ export class ResidentSystem {
         ),
       }),
     );
+    if (wanted !== undefined) this.#algorithms.set(id, wanted);
   }
 
   async #create(description: DomainDescription): Promise<void> {
@@ -248,7 +253,7 @@ export class ResidentSystem {
       runtime: runtime.kind,
       seed,
       socket,
-      schedulers: [...known.schedulers],
+      schedulers: Object.keys(this.#schedulers),
       platforms: [...known.platforms],
       firmwares: [...known.firmwares],
     };

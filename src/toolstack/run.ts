@@ -11,11 +11,11 @@ import { checkLaws } from '../observe/laws.ts';
 import { platforms } from '../platforms/index.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
-import { schedulers } from '../schedulers/index.ts';
 import { refuse } from './config/problem.ts';
 import { ResultFiles, readAsset } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
+import { checkScheduling, schedulersOf } from './scheduling.ts';
 
 export interface RunOptions {
   readonly system: SystemDescription;
@@ -47,6 +47,8 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   // Guests first: what cannot be loaded must not leave anything half started.
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
   for (const description of chosen) guests.push({ description, program: await loadGuest(description) });
+  const schedulers = await schedulersOf(system);
+  checkScheduling(system, chosen, schedulers);
 
   const runtime: Runtime =
     options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);

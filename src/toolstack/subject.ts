@@ -17,6 +17,7 @@ import { schedulers } from '../schedulers/index.ts';
 import { readAsset, resultPath } from './files.ts';
 import { loadGuest } from './guest-loader.ts';
 import { readSystem } from './known.ts';
+import { checkScheduling, schedulersOf } from './scheduling.ts';
 
 /** The built-in system of random guests. */
 export const SMALL = 'small';
@@ -53,6 +54,8 @@ async function folderSubject(folder: string): Promise<Subject> {
   const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
   for (const description of all) guests.push({ description, program: await loadGuest(description) });
+  const own = await schedulersOf(system);
+  checkScheduling(system, all, own);
   const files = {
     asset: (path: string) => readAsset(system.folder, path),
     input: undefined,
@@ -61,7 +64,7 @@ async function folderSubject(folder: string): Promise<Subject> {
   return {
     name: folder,
     platforms,
-    schedulers,
+    schedulers: own,
     laws: checkLaws,
     firmware: remembered(firmwareLibrary([join(system.folder, 'firmware')])),
     build: () => ({

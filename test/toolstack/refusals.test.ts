@@ -113,6 +113,11 @@ const MISTAKES: readonly Mistake[] = [
     { 'guests/left.js': 'export default {\n' },
     /left\.cfg:1:\d+: the guest program .* cannot be loaded: .*; expected a module that loads/,
   ],
+  [
+    'a parameter that the scheduler does not know',
+    left('firmware=noop', 'firmware=noop, wieght=3'),
+    /left\.cfg:4:\d+: domain left: .*wieght.*; nothing was started/,
+  ],
 ];
 
 /** Two commands, and nothing of them stays. */
@@ -145,14 +150,6 @@ describe('what only starting can tell', () => {
     await refused(
       ['run', systems.make(large), '--runtime', runtime],
       /left\.cfg:1:\d+: .*render.*; the domain was not created, nor was anything started/,
-    );
-  });
-
-  test.each(RUNTIMES)('%s: a parameter that the scheduler does not know', async (runtime) => {
-    const wrong = left('firmware=noop', 'firmware=noop, wieght=3');
-    await refused(
-      ['run', systems.make(wrong), '--runtime', runtime],
-      /left\.cfg:1:\d+: .*wieght.*; the domain was not created/,
     );
   });
 });

@@ -79,6 +79,32 @@ export const SQUARES = `export default {
 };
 `;
 
+/** The text of a scheduler's factory: who came first goes first, and the others only when it sleeps. */
+export const FIRST_COME = `(settings) => {
+  const members = new Map();
+  let timeslice = settings.timeslice;
+  return {
+    name: 'first',
+    admit(vcoproc, { rank = 0 }) {
+      if (rank > 9) return { kind: 'refused', reason: 'rank ' + rank + ' is impossible; expected 0 to 9' };
+      members.set(vcoproc, false);
+      return { kind: 'admitted' };
+    },
+    change: () => ({ kind: 'admitted' }),
+    retime: (length) => void (timeslice = length),
+    bound: () => undefined,
+    remove: (vcoproc) => void members.delete(vcoproc),
+    wake: (vcoproc) => (members.set(vcoproc, true), false),
+    sleep: (vcoproc) => void members.set(vcoproc, false),
+    pick() {
+      for (const [vcoproc, awake] of members)
+        if (awake) return { kind: 'run', vcoproc, slice: timeslice };
+      return { kind: 'idle' };
+    },
+    settle() {},
+  };
+}`;
+
 /** A guest of one statement. */
 export const guest = (statement: string): string =>
   `export default { async main(domain) { ${statement} } };\n`;

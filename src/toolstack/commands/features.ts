@@ -6,6 +6,8 @@ import type { Terminal } from '../terminal.ts';
 import { version } from '../version.ts';
 
 const RUNTIMES = ['threads', 'simulated'];
+/** What a system may bring along, by path. */
+const FROM_FILES = ['schedulers', 'guests', 'firmwares'];
 
 export const featuresCommand = ({ stdout }: Terminal): Command =>
   new Command('features')
@@ -19,6 +21,7 @@ export const featuresCommand = ({ stdout }: Terminal): Command =>
         platforms: Object.keys(platforms),
         schedulers: Object.keys(schedulers),
         firmwares: firmwareLibrary().names(),
+        fromFiles: FROM_FILES,
       };
       const lines = Object.entries(features).map(
         ([key, value]) => `${key.padEnd(12)}${Array.isArray(value) ? value.join(' ') : String(value)}`,

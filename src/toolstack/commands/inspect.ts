@@ -9,6 +9,7 @@ import type { Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { loadGuest } from '../guest-loader.ts';
 import { readSystem } from '../known.ts';
+import { checkScheduling, schedulersOf } from '../scheduling.ts';
 
 interface Named {
   readonly name: string;
@@ -66,13 +67,16 @@ export const schemaCommand = (terminal: Terminal): Command =>
 
 export const checkCommand = (terminal: Terminal): Command =>
   new Command('check')
-    .description('Read a system, load its guests and say what is wrong with it. Starts nothing.')
+    .description(
+      'Read a system, load its guests and schedulers and say what is wrong with it. Starts nothing.',
+    )
     .argument('<system>', 'a folder with system.dts and domains/*.cfg')
     .option('--json', 'print the system as it was understood')
     .action(async (folder: string, { json }: { json?: true }) => {
       const system = readSystem(folder);
       const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
       for (const domain of domains) await loadGuest(domain);
+      checkScheduling(system, domains, await schedulersOf(system));
       for (const { what, ...position } of system.warnings)
         terminal.stderr.write(`${showPosition(position)}: ${what}\n`);
       if (json) {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { resolve } from 'node:path';
 import { showDuration } from '../../base/units.ts';
+import { isSchedulerFile } from '../config/coproc.ts';
 import type { Connection } from '../control/client.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
@@ -40,11 +42,12 @@ export const schedCommand = (terminal: Terminal, exit: Exit): Command =>
       'covisor sched -d blue -w 512               another weight for a domain',
       'covisor sched -c gpu0 -t 500               slices of 500 us',
       'covisor sched -c gpu0 -s fair              another algorithm, under load',
+      'covisor sched -c gpu0 -s ./mine.ts         an algorithm of your own',
       'covisor sched -s edf --for red,period=10000,budget=2000 --for blue,period=20000,budget=5000',
     ],
   )
     .option('-c, --coproc <id>', 'the coprocessor (default: all, or the only one)')
-    .option('-s, --scheduler <algorithm>', 'decide by this algorithm from now on')
+    .option('-s, --scheduler <algorithm>', 'decide by this algorithm, or by that of a file, from now on')
     .option('-t, --timeslice <us>', 'length of a slice, in microseconds')
     .option('-d, --domain <name>', 'the domain whose parameters change')
     .option('-w, --weight <number>', 'its weight, 1 to 65535')
@@ -86,7 +89,7 @@ function changeOf(flags: Flags): Omit<Args<'sched'>, 'coproc'> | undefined {
   );
   const told = Object.keys(parameters).length > 0;
   const change = {
-    ...(flags.scheduler === undefined ? {} : { algorithm: flags.scheduler }),
+    ...(flags.scheduler === undefined ? {} : { algorithm: algorithmOf(flags.scheduler) }),
     ...(flags.timeslice === undefined
       ? {}
       : { timesliceUs: parseWhole(flags.timeslice, '--timeslice', 1, LONGEST_SLICE_US) }),
@@ -101,6 +104,9 @@ function changeOf(flags: Flags): Omit<Args<'sched'>, 'coproc'> | undefined {
   if (told) Object.assign(change, { parameters });
   return Object.keys(change).length === 0 ? undefined : change;
 }
+
+/** The hypervisor may have another working directory. */
+const algorithmOf = (name: string): string => (isSchedulerFile(name) ? resolve(name) : name);
 
 async function show(connection: Connection, flags: Flags, terminal: Terminal): Promise<void> {
   const state = await connection.state();

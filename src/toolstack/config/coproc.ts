@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { expectedOneOf } from '../../base/nearest.ts';
 import { bytes, kib, mib, ns, us, type Bytes, type Duration } from '../../base/units.ts';
 import { coprocId } from '../../contract/names.ts';
@@ -18,6 +19,7 @@ import {
 } from './device-tree/tree.ts';
 import type { Known } from './known.ts';
 import { expectedLike, quote, refuse, ProblemList } from './problem.ts';
+import { isFile } from './source.ts';
 
 export const SHARED = '/chosen/coprocessors';
 const SHARED_COMPATIBLE = 'covisor,shared-coprocessors';
@@ -79,12 +81,14 @@ interface Shared {
  *       gpu0 { device = <&gpu>; scheduler = "round-robin"; timeslice-us = <2000>; stop-deadline-us = <40000>; };
  *     };
  *
- * then every device marked `xen,coproc` that has no entry, with the defaults, named after its node.
+ * then every device marked `xen,coproc` that has no entry, with the defaults, named after its node. `scheduler`
+ * may be the path of a user's own, relative to the system's `folder`.
  * What is wrong goes to `problems`; the result then lacks it.
  */
 export function readCoprocs(
   tree: DeviceTree,
   known: Known,
+  folder: string,
   problems: ProblemList,
 ): {
   readonly coprocs: readonly CoprocDescription[];
@@ -95,7 +99,7 @@ export function readCoprocs(
   shared.push(...markedOnly(tree, shared, problems));
   const found: CoprocDescription[] = [];
   for (const one of shared) {
-    const coproc = describe(tree, one, known, problems);
+    const coproc = describe(tree, one, known, folder, problems);
     if (coproc !== undefined) found.push(coproc);
   }
   refuseOverlaps(shared, problems);
@@ -196,6 +200,7 @@ function describe(
   tree: DeviceTree,
   shared: Shared,
   known: Known,
+  folder: string,
   problems: ProblemList,
 ): CoprocDescription | undefined {
   const { id, device, entry } = shared;
@@ -204,7 +209,7 @@ function describe(
   part(() => refuseUnusable(device));
   part(() => refuseUnknownProperties(device, entry));
   const compatible = part(() => compatibleOf(device, known));
-  const scheduler = part(() => schedulerOf(entry, known));
+  const scheduler = part(() => schedulerOf(entry, known, folder));
   const timeslice = part(() => microseconds(entry, 'timeslice-us', COPROC_DEFAULTS.timeslice));
   const stopDeadline = part(() => microseconds(entry, 'stop-deadline-us', COPROC_DEFAULTS.stopDeadline));
   const commandTimeout = part(() =>
@@ -314,11 +319,26 @@ function compatibleOf(device: DeviceNode, known: Known): string {
   );
 }
 
-function schedulerOf(entry: DeviceNode | undefined, known: Known): { name: string; parameters: Parameters } {
+/** Whether a scheduler's name is the path of a user's own. */
+export const isSchedulerFile = (name: string): boolean => /\.(?:ts|js|mjs)$/.test(name);
+
+function schedulerOf(
+  entry: DeviceNode | undefined,
+  known: Known,
+  folder: string,
+): { name: string; parameters: Parameters } {
   const property = entry?.properties.get('scheduler');
-  const name = property === undefined ? COPROC_DEFAULTS.scheduler : string(property);
+  const wanted = property === undefined ? COPROC_DEFAULTS.scheduler : string(property);
+  const name = isSchedulerFile(wanted) ? resolve(folder, wanted) : wanted;
   const schedulers = [...known.schedulers];
-  if (!schedulers.includes(name)) {
+  if (isSchedulerFile(wanted)) {
+    if (!isFile(name))
+      refuse(
+        valuePosition(property!),
+        `scheduler ${quote(wanted)} does not exist`,
+        `expected a file below ${folder}`,
+      );
+  } else if (!schedulers.includes(name)) {
     const at = property === undefined ? entry?.position : valuePosition(property);
     if (at !== undefined) refuse(at, `unknown scheduler ${quote(name)}`, expectedOneOf(name, schedulers));
   }

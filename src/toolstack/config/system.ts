@@ -61,7 +61,7 @@ export function loadSystem(folder: string, names: Known): SystemDescription {
   // Without the tree, every coprocessor that a domain names would seem unknown.
   if (tree === undefined) problems.finish();
 
-  const { coprocs, names: asked } = readCoprocs(tree!, known, problems);
+  const { coprocs, names: asked } = readCoprocs(tree!, known, root, problems);
   if (asked.length === 0) {
     problems.add(
       nodeAt(tree!, SHARED)?.position ?? start,

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../../src/toolstack/cli.ts';
 import { connect, type Connection, type Followed } from '../../../src/toolstack/control/client.ts';
-import { Systems, domainFile, guest } from '../systems.ts';
+import { FIRST_COME, Systems, domainFile, guest } from '../systems.ts';
 
 const systems = new Systems();
 const runtime = mkdtempSync(join(tmpdir(), 'covisor-up-'));
@@ -227,6 +227,19 @@ describe('a hypervisor that stays', () => {
     expect(await covisor('sched', '-c', 'gpu0', '-s', 'credit', ...told)).toMatchObject({ code: 0 });
     expect(await onGpu0()).toEqual([{ weight: 3 }, { weight: 4 }]);
     await progresses('left');
+  });
+
+  it('takes an algorithm from a file, and tells it more of the domains', async () => {
+    const mine = join(folder, 'mine.mjs');
+    writeFileSync(mine, `export default ${FIRST_COME};`);
+    expect(await covisor('sched', '-c', 'gpu0', '-s', mine)).toMatchObject({ code: 0, err: '' });
+    expect((await hypervisor.coprocs())[0]).toMatchObject({ scheduler: 'first' });
+    await progresses('left');
+    expect(await covisor('sched', '-c', 'gpu0', '--for', 'left,rank=3')).toMatchObject({ code: 0, err: '' });
+    expect((await covisor('vcoprocs', '-d', 'left')).out).toContain('rank=3');
+    const { err } = await covisor('sched', '-c', 'gpu0', '-s', 'none.mjs');
+    expect(err).toMatch(/the scheduler .*none\.mjs cannot be loaded: /);
+    expect(await covisor('sched', '-c', 'gpu0', '-s', 'credit')).toMatchObject({ code: 0 });
   });
 
   it('gives a domain another coprocessor and takes it again, and keeps both over a reboot', async () => {

@@ -1,0 +1,29 @@
+import { pathToFileURL } from 'node:url';
+
+/** Compiled, Node loads TypeScript only with the help of tsx; from source, a loader is there already. */
+const compiled = import.meta.url.endsWith('.js');
+
+interface Exports {
+  readonly default?: unknown;
+}
+
+/** The default export of a user's module, JavaScript or TypeScript. Rejects with whatever it throws. */
+export async function loadDefault(file: string): Promise<unknown> {
+  const { default: found } = (await load(file)) as Exports;
+  // TypeScript below no package.json with "type": "module" comes as CommonJS: its exports are the default.
+  const inner = typeof found === 'object' && found !== null ? (found as Exports).default : undefined;
+  return inner ?? found;
+}
+
+/** What a module says when it does not load, in one line. */
+export const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0]!;
+
+async function load(file: string): Promise<unknown> {
+  const url = pathToFileURL(file).href;
+  if (!compiled || !file.endsWith('.ts')) return import(url);
+  const { tsImport } = await import('tsx/esm/api').catch(() => {
+    throw new Error('it is TypeScript and tsx is not installed; run npm i tsx, or compile it');
+  });
+  return tsImport(url, import.meta.url);
+}
