@@ -111,7 +111,7 @@ export class RegisterWindow {
     // Word by word: the device still writes there until it is quiet.
     const { words } = this.#mapped;
     const { registers } = this.#image;
-    for (let word = 0; word < registers.length; word++) registers[word] = Atomics.load(words, word);
+    for (const offset of this.#registers.keys()) registers[offset >> 2] = Atomics.load(words, offset >> 2);
     this.#mapped = undefined;
   }
 

@@ -6,9 +6,9 @@ const systems = new Systems();
 afterAll(() => systems.remove());
 
 const COMMANDS =
-  `run explore replay check list-platforms list-schedulers list-firmware schema up list coprocs vcoprocs
+  `run explore replay races check list-platforms list-schedulers list-firmware schema up list coprocs vcoprocs
   info create destroy pause unpause reboot shutdown attach detach sched top dmesg events dump down
-  init features doctor completion races`.split(/\s+/);
+  init features doctor completion`.split(/\s+/);
 
 describe('help', () => {
   test('stands on stdout, names every command and the exit codes', async () => {
