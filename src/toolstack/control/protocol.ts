@@ -29,7 +29,7 @@ export const VERBS = {
   detach: z.strictObject({ domain: name, coproc: name }),
   sched: z.strictObject({
     coproc: name,
-    algorithm: name.optional(),
+    algorithm: z.string().min(1).max(4096).optional(),
     timesliceUs: z.number().min(1).max(1e9).optional(),
     /** Of the algorithm; of the domain's vcoproc when one is named. */
     parameters: parameters.optional(),

@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { changes } from './changes.ts';
+import { frames } from './frames.ts';
+
+/** What takes too long for the tests. Each gives its figures, and throws when something does not hold. */
+const soaks = { frames, changes };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string', default: '1' }, count: { type: 'string' } },
+});
+const unknown = positionals.filter((name) => !Object.hasOwn(soaks, name));
+if (unknown.length > 0) {
+  console.error(`no soak ${unknown.join(', ')}; there are ${Object.keys(soaks).join(', ')}`);
+  process.exit(2);
+}
+for (const [name, soak] of Object.entries(soaks)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const count = values.count === undefined ? undefined : Number(values.count);
+  const figures = await soak(Number(values.seed), count);
+  console.log(`${name} ok, seed ${values.seed}: ${JSON.stringify(figures)}`);
+}
+process.exit(0);
