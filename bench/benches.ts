@@ -3,6 +3,7 @@ import type { Bench } from './harness/bench.ts';
 import { dmaBench } from './memory/races.ts';
 import { pathBench } from './path/races.ts';
 import { ringBench } from './ring/races.ts';
+import { schedulerBench } from './schedulers/races.ts';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [ringBench, pathBench, dmaBench, growthBench];
+export const benches: readonly Bench[] = [ringBench, pathBench, dmaBench, growthBench, schedulerBench];
