@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { RunReport } from '../../../src/contract/report.ts';
 import { compileWat } from '../../firmware/wat.ts';
 import { Systems, covisor } from '../systems.ts';
 
@@ -18,6 +19,19 @@ describe('init', () => {
     expect([ran.code, ran.stderr]).toEqual([0, expect.not.stringContaining('Error')]);
     expect(ran.stdout).toContain('ok   ada: sums: 20 sums of 1 to 30000');
     expect(ran.stdout).toContain('ok   bob: sums: 20 sums of 1 to 60000');
+  });
+
+  it('brings a scheduler that decides as soon as the system names it', async () => {
+    const folder = systems.path('scheduled');
+    expect(await covisor(['init', folder])).toMatchObject({ code: 0 });
+    const system = join(folder, 'system.dts');
+    const named = readFileSync(system, 'utf8').replace('"credit"', '"./schedulers/turns.js"');
+    writeFileSync(system, named);
+    const ran = await covisor(['run', folder, '--runtime', 'simulated', '--no-files', '--json', '--quiet']);
+    expect(ran.code).toBe(0);
+    const { coprocs, vcoprocs } = JSON.parse(ran.stdout) as RunReport;
+    expect(coprocs.map(({ scheduler }) => scheduler)).toEqual(['turns']);
+    expect(vcoprocs.every(({ commands }) => commands.ok > 0)).toBe(true);
   });
 
   it('writes into no folder that has something in it, and over no file', async () => {
