@@ -215,6 +215,8 @@ export class CoprocessorCore implements CoreParts {
       );
       return TURN.again;
     }
+    // What it raised and finished is told before it counts as whole.
+    this.reporter.announce();
     const saved = depart(this, context);
     this.loaded = undefined;
     if (request.next === undefined) {

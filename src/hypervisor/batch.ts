@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { assert } from '../base/assert.ts';
 import { BATCH_STATUS, BATCH_WORDS, GuestError, type CommandBatch } from '../contract/guest.ts';
 import { COMPLETED } from '../memory/completion.ts';
@@ -84,6 +85,7 @@ export class Batch implements CommandBatch {
   }
 
   poll(completions: Int32Array): number {
+    words(completions);
     if (this.#queue.blocked()) return 0;
     const room = Math.floor(completions.length / BATCH_WORDS);
     if (this.#kept.length > 0) return this.#pollKept(completions, room);
@@ -163,6 +165,7 @@ export class Batch implements CommandBatch {
 
   #check(commands: Int32Array, from: number, count: number): void {
     if (!this.#open) throw new GuestError('this batch is closed');
+    words(commands);
     if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0)
       throw new GuestError(`commands ${from} to ${from + count}; expected whole numbers`);
     if ((from + count) * BATCH_WORDS > commands.length)
@@ -201,4 +204,9 @@ export class Batch implements CommandBatch {
 
 function copyWords(to: Int32Array, at: number, from: Int32Array, source: number): void {
   for (let word = 0; word < BATCH_WORDS; word++) to[at + word] = from[source + word]!;
+}
+
+/** Only true 32-bit words can be copied without a chance of failing half way. */
+function words(given: Int32Array): void {
+  if (!types.isInt32Array(given)) throw new GuestError('commands and completions are in an Int32Array');
 }

@@ -230,6 +230,9 @@ export class SharedCoproc {
 
   unpause(vcoproc: Vcoproc): void {
     vcoproc.move('UNPAUSE');
+    // It denied to leave and may stay now: it gets its window back, and with it what was held for it.
+    const stays = this.current === vcoproc && !this.#switch.concerns(vcoproc) && !this.#supervisor.down;
+    if (stays && !vcoproc.window.mapped && !this.mustLeave(vcoproc)) this.mapWindow(vcoproc);
     vcoproc.release();
     if (vcoproc.queue.outstanding === 0) return;
     if (vcoproc.window.mapped) this.ring();
@@ -311,6 +314,7 @@ export class SharedCoproc {
     this.tenure = tenure;
     this.#watch(tenure);
     if (vcoproc.state !== 'running') vcoproc.move('ARRIVED');
+    vcoproc.arrived();
   }
 
   /** Whoever has the coprocessor is asked to leave it. */
@@ -522,6 +526,8 @@ export class SharedCoproc {
 
   #onUp(): void {
     this.#enter('idle', undefined, this.now);
+    // The successor has nobody's translations yet.
+    for (const vcoproc of this.#vcoprocs.values()) vcoproc.left();
     this.drain();
     this.reschedule();
   }

@@ -1,7 +1,7 @@
 import { compileTable } from '../../machines/table.ts';
 import { domainMachine, type DomainEvent } from '../../machines/domain.ts';
 import { InvariantError } from '../base/assert.ts';
-import { bytes, after, type Duration } from '../base/units.ts';
+import { bytes, after, ns, seconds, type Duration } from '../base/units.ts';
 import type { Random } from '../base/random.ts';
 import type { TraceSink } from '../contract/events.ts';
 import {
@@ -41,6 +41,9 @@ export interface DomainSettings {
   readonly random: Random;
   readonly trace: TraceSink;
 }
+
+/** A year: what a guest may mean when it sleeps. */
+const LONGEST_SLEEP = seconds(365 * 24 * 3600);
 
 interface Check {
   readonly what: string;
@@ -230,12 +233,13 @@ export class Domain {
 
   /** A paused domain's sleep ends when it goes on. */
   #sleep(length: Duration): Promise<void> {
+    if (!(length >= 0 && length <= LONGEST_SLEEP)) throw new GuestError(`cannot sleep for ${length} ns`);
     return new Promise((resolve) => {
       const wake = (): void => {
         if (this.#state === 'paused') this.#resume.push(resolve);
         else if (this.#state === 'running') resolve();
       };
-      this.settings.timeline.at(after(this.settings.timeline.now(), length), wake);
+      this.settings.timeline.at(after(this.settings.timeline.now(), ns(Math.ceil(length))), wake);
     });
   }
 }

@@ -73,7 +73,8 @@ export class Supervisor {
   }
 
   async detach(vcoproc: Vcoproc): Promise<void> {
-    if (!this.#down) await this.#link.detach(vcoproc.slot);
+    // Also while it is down: the successor may know the context already.
+    await this.#link.detach(vcoproc.slot);
   }
 
   /** Ends the coprocessor and blames whoever had it. */

@@ -147,9 +147,12 @@ export class Vcoproc {
   #map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
     if (!Number.isInteger(buffer.address) || buffer.address % PAGE_BYTES !== 0)
       throw new GuestError(`a buffer at ${buffer.address}; map buffers as \`allocate\` gives them`);
-    const iova = this.#space.map(buffer.address, buffer.size, RIGHTS[rights]);
+    const { size } = buffer;
+    if (!Number.isInteger(size) || size < 1)
+      throw new GuestError(`a buffer of ${size} bytes; expected at least one`);
+    const iova = this.#space.map(buffer.address, size, RIGHTS[rights]);
     if (iova === undefined)
-      throw new GuestError(`no I/O addresses left to map ${buffer.size} bytes; unmap what is not used`);
+      throw new GuestError(`no I/O addresses left to map ${size} bytes; unmap what is not used`);
     return iova;
   }
 
@@ -281,6 +284,16 @@ export class Vcoproc {
     const done = this.#unmapping.filter((wait) => ((wait.epoch - epoch) | 0) <= 0);
     this.#unmapping = this.#unmapping.filter((wait) => !done.includes(wait));
     for (const wait of done) wait.done();
+  }
+
+  /**
+   * The context came. An unmap that saw it on its way was not told to the coprocessor, which may have begun
+   * with the new table: it is asked again.
+   */
+  arrived(): void {
+    if (this.#unmapping.length === 0) return;
+    this.#space.renewEpoch();
+    this.settings.host.ring();
   }
 
   /** The context left the coprocessor: nothing uses its translations. */

@@ -84,6 +84,11 @@ export class AddressSpace {
     return { epoch: (Atomics.add(this.#words, EPOCH, 1) + 1) | 0, bytes: run.bytes };
   }
 
+  /** Asks for one more acknowledgement of all that was unmapped. */
+  renewEpoch(): void {
+    Atomics.add(this.#words, EPOCH, 1);
+  }
+
   /** Gives the addresses of an unmapped run back, once its epoch was acknowledged. */
   reclaim(iova: number, bytes: number): void {
     const need = (Math.ceil(bytes / PAGE_BYTES) + 1) * PAGE_BYTES;

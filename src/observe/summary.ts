@@ -31,7 +31,7 @@ export function summary(report: RunReport, options: SummaryOptions): string {
     ...section('vcoprocs', textTable(vcoprocColumns(report.coprocs), report.vcoprocs, narrower)),
     ...section(
       'results',
-      report.domains.flatMap((domain) => verdicts(domain, mark)),
+      report.domains.flatMap((domain) => verdicts(domain, report.ok, mark)),
     ),
     ...section('faults', blamed(report.vcoprocs, paint.yellow)),
     ...section(
@@ -49,7 +49,10 @@ export function summary(report: RunReport, options: SummaryOptions): string {
 export function verdict(report: RunReport): string {
   const results = report.domains.flatMap((domain) => domain.results);
   const bad = results.filter((result) => !result.ok).length;
-  const unfinished = report.domains.filter((domain) => domain.state !== 'finished');
+  // A run that is ok although a domain was destroyed was to last only so long.
+  const unfinished = report.domains.filter(
+    ({ state }) => state !== 'finished' && !(report.ok && state === 'destroyed'),
+  );
   const broken = report.violations.length;
   const problems = [
     bad === 0 ? [] : [`${bad} of ${counted(results.length, 'result')} wrong`],
@@ -60,7 +63,7 @@ export function verdict(report: RunReport): string {
   ].flat();
   if (problems.length > 0) return problems.join('; ');
   if (!report.ok) return 'the run is not ok';
-  return `${counted(report.domains.length, 'domain')} finished, ${counted(results.length, 'result')} right, all laws hold`;
+  return `${counted(report.domains.length, 'domain')} ${report.domains.every(({ state }) => state === 'finished') ? 'finished' : 'over'}, ${counted(results.length, 'result')} right, all laws hold`;
 }
 
 export function percent(part: Duration, whole: Duration): string {
@@ -71,12 +74,14 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function verdicts(domain: DomainReport, mark: (ok: boolean) => string): string[] {
+function verdicts(domain: DomainReport, ok: boolean, mark: (ok: boolean) => string): string[] {
   const name = printable(domain.name);
   const lines = domain.results.map(
-    ({ ok, what, detail }) => `${mark(ok)} ${name}: ${printable(what)}: ${printable(detail)}`,
+    (result) => `${mark(result.ok)} ${name}: ${printable(result.what)}: ${printable(result.detail)}`,
   );
-  if (domain.state !== 'finished') {
+  if (ok && domain.state === 'destroyed') {
+    lines.push(`${mark(true)} ${name}: ended when its time was over`);
+  } else if (domain.state !== 'finished') {
     const why = domain.reason === null ? '' : `: ${printable(domain.reason)}`;
     lines.unshift(`${mark(false)} ${name}: ${domain.state}${why}`);
   } else if (lines.length === 0) {

@@ -19,6 +19,9 @@ import { loadGuest } from './guest-loader.ts';
 import { readSystem } from './known.ts';
 import { checkScheduling, schedulersOf } from './scheduling.ts';
 
+/** Virtual time after which a folder's domains are over in a campaign. */
+const LENGTH = seconds(1);
+
 /** The built-in system of random guests. */
 export const SMALL = 'small';
 
@@ -53,7 +56,7 @@ async function folderSubject(folder: string): Promise<Subject> {
   const system = readSystem(folder);
   const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
-  for (const description of all) guests.push({ description, program: await loadGuest(description) });
+  for (const description of all) guests.push({ description, program: ending(await loadGuest(description)) });
   const own = await schedulersOf(system);
   checkScheduling(system, all, own);
   const files = {
@@ -74,6 +77,11 @@ async function folderSubject(folder: string): Promise<Subject> {
       bound: { length: seconds(600), steps: 1_000_000_000 },
     }),
   };
+}
+
+/** A guest that is over after {@link LENGTH}, whatever it still would do: many systems never end by themselves. */
+function ending(program: GuestProgram): GuestProgram {
+  return { main: (domain) => Promise.race([program.main(domain), domain.sleep(LENGTH)]) };
 }
 
 /** Firmware is read and prepared once for all runs. */

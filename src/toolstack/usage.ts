@@ -27,6 +27,14 @@ export function parseDuration(text: string, option: string): Duration {
   return length;
 }
 
+/** For an option that means nothing twice. */
+export function once(option: string): (value: string, before: string | undefined) => string {
+  return (value, before) => {
+    if (before === undefined) return value;
+    throw new UsageError(`${option} is given twice; expected it once`);
+  };
+}
+
 /** A whole number within limits. */
 export function parseWhole(text: string, option: string, least: number, most: number): number {
   const value = Number(text);

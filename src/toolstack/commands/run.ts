@@ -16,7 +16,7 @@ import { showPosition } from '../config/problem.ts';
 import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { runSystem, type RunResult } from '../run.ts';
-import { UsageError, parseDuration, parseWhole } from '../usage.ts';
+import { UsageError, once, parseDuration, parseWhole } from '../usage.ts';
 
 interface Flags {
   readonly runtime: Runtime['kind'];
@@ -45,7 +45,7 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
     )
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--for <length>', 'end the domains after this long, as in 500ms, 2s, 1min')
-    .option('--input <file>', 'a picture of your own, for the domains that take its kind')
+    .option('--input <file>', 'a picture of your own, for the domains that take its kind', once('--input'))
     .option('--out <folder>', 'where the results go (default: out/<system>)')
     .option('--no-files', 'write no files')
     .option('--json', 'print the run as one JSON document (its schema: covisor schema)')
