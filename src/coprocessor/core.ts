@@ -6,7 +6,7 @@ import { NO_TIME, START, after, ns, type Duration, type Instant } from '../base/
 import type { Device, Platform } from '../contract/platform.ts';
 import type { ContextSpec, CoprocessorSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
-import { CONTROL, NO_SLOT, WINDOW_WORDS, readInstant } from '../memory/channel.ts';
+import { ATTACHING, CONTROL, NO_SLOT, WINDOW_WORDS, readInstant } from '../memory/channel.ts';
 import { LINES } from '../memory/context-image.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
 import { Iommu } from '../memory/iommu.ts';
@@ -87,7 +87,10 @@ export class CoprocessorCore implements CoreParts {
   }
 
   attach(spec: ContextSpec): Outcome<void> {
+    const bells = new Int32Array(this.spec.channel.bells);
+    Atomics.store(bells, ATTACHING, spec.slot + 1);
     const firmware = this.#loader.load(spec);
+    Atomics.store(bells, ATTACHING, 0);
     if (firmware.kind === 'failed') return firmware;
     this.#contexts.set(spec.slot, new Context(spec, firmware.value, this.spec.verifiesMemory === true));
     return ok(undefined);

@@ -469,13 +469,26 @@ export class SharedCoproc {
   /** The running firmware neither left nor reported: it hangs in a step. */
   #watch(tenure: Tenure): void {
     const deadline = after(tenure.ends, this.description.stopDeadline);
-    tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => {
-      this.drain();
-      const { state } = this.account;
-      const hangs =
-        this.tenure === tenure && !tenure.expired && (state === 'running' || state === 'denySwitch');
-      if (hangs) this.reset(tenure.vcoproc, 'did not return from a step');
-    });
+    tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => this.#onWatchdog(tenure));
+  }
+
+  #onWatchdog(tenure: Tenure): void {
+    this.drain();
+    const { state } = this.account;
+    const hangs =
+      this.tenure === tenure && !tenure.expired && (state === 'running' || state === 'denySwitch');
+    if (hangs && !this.excused(() => this.#onWatchdog(tenure)))
+      this.reset(tenure.vcoproc, 'did not return from a step');
+  }
+
+  /**
+   * Whether the coprocessor answers nobody because it makes another context known: nobody who runs is to
+   * blame for that. `again` is called later; how long that may take is the supervisor's to say.
+   */
+  excused(again: () => void): boolean {
+    if (!this.#supervisor.link.attaching) return false;
+    this.runtime.timeline.at(after(this.now, this.description.stopDeadline), again);
+    return true;
   }
 
   reset(guilty: Vcoproc, reason: string): void {

@@ -233,7 +233,8 @@ export class Domain {
 
   /** A paused domain's sleep ends when it goes on. */
   #sleep(length: Duration): Promise<void> {
-    if (!(length >= 0 && length <= LONGEST_SLEEP)) throw new GuestError(`cannot sleep for ${length} ns`);
+    if (typeof length !== 'number' || !(length >= 0 && length <= LONGEST_SLEEP))
+      throw new GuestError(`cannot sleep for ${length} ns`);
     return new Promise((resolve) => {
       const wake = (): void => {
         if (this.#state === 'paused') this.#resume.push(resolve);

@@ -7,7 +7,7 @@ import type {
   PortListener,
   Timeline,
 } from '../contract/port.ts';
-import { CONTROL, NO_SLOT, createChannel, writeInstant } from '../memory/channel.ts';
+import { ATTACHING, CONTROL, NO_SLOT, createChannel, writeInstant } from '../memory/channel.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
@@ -27,6 +27,7 @@ export interface LinkListener {
 export class Link {
   readonly window: MappedWindow;
   readonly #control: RingProducer;
+  readonly #bells: Int32Array;
   readonly #events: RingConsumer;
   readonly #listener: LinkListener;
   readonly #port: CoprocessorPort;
@@ -46,6 +47,7 @@ export class Link {
     patience: Duration,
   ) {
     const channel = createChannel();
+    this.#bells = new Int32Array(channel.bells);
     this.#listener = listener;
     this.#control = new RingProducer(channel.control);
     this.#events = new RingConsumer(channel.events);
@@ -78,10 +80,16 @@ export class Link {
         this.#port.ring();
       },
       answered: () => (this.#control.taken - this.#asked) << 1 >= 0,
+      excused: () => this.attaching,
       onSilence: () => {
         if (this.#open) listener.onSilence();
       },
     });
+  }
+
+  /** Whether the coprocessor is busy making a context known, and answers nobody meanwhile. */
+  get attaching(): boolean {
+    return Atomics.load(this.#bells, ATTACHING) !== 0;
   }
 
   ring(): void {

@@ -14,6 +14,8 @@ export interface LookedAfter {
   ask(): void;
   /** Whether it has, since it was asked. */
   answered(): boolean;
+  /** Whether it is known to be at something that takes longer than a step. */
+  excused(): boolean;
   /** It has not, for too long. */
   onSilence(): void;
 }
@@ -66,6 +68,7 @@ export class SafetyTick {
       this.#overdue = 0;
       this.#link.ask();
     } else if (this.#link.answered()) this.#askedAt = undefined;
+    else if (this.#link.excused()) this.#askedAt = now();
     // Twice: after a machine was asleep the hypervisor may be awake first.
     else if (between(this.#askedAt, now()) > this.#patience && ++this.#overdue === 2) {
       this.#link.onSilence();

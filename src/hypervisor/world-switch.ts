@@ -47,6 +47,7 @@ interface Switching {
   mustLeave(vcoproc: Vcoproc): boolean;
   begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void;
   asked(): void;
+  excused(again: () => void): boolean;
   settle(outcome: Settled['outcome']): void;
   reschedule(): void;
   left(vcoproc: Vcoproc): void;
@@ -252,7 +253,7 @@ export class WorldSwitch {
   #onDeadline(): void {
     const coproc = this.#coproc;
     coproc.drain();
-    if (this.#askedSince === undefined) return;
+    if (this.#askedSince === undefined || coproc.excused(() => this.#onDeadline())) return;
     const guilty = coproc.current;
     if (guilty === undefined) coproc.silent('did not answer within its stop deadline');
     else coproc.reset(guilty, 'did not leave the coprocessor within its stop deadline');

@@ -13,6 +13,9 @@ export const BELL = { coprocessor: 0, hypervisor: 1 } as const;
 /** Words beside the doorbells: messages that the hypervisor sent through the control plane. */
 export const MESSAGES_SENT = 64;
 
+/** The slot that the coprocessor is attaching, plus one; 0 when it is not: it answers nobody meanwhile. */
+export const ATTACHING = 80;
+
 export function createChannel(): ChannelMemory {
   return {
     control: ringMemory(64),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { present } from '../../src/base/assert.ts';
 import { us } from '../../src/base/units.ts';
-import type { Completion } from '../../src/contract/guest.ts';
+import { GuestError, type Completion } from '../../src/contract/guest.ts';
 import { coproc, PLATFORMS, RUNTIMES, withRig } from '../rig.ts';
 import { blamed, firmwareText, ownFirmware, reasonOf, stateOf, streaming, vcoprocOf } from './support.ts';
 
@@ -70,6 +70,34 @@ describe.each(RUNTIMES)('hostile guests, %s', (kind) => {
       const { submitted, ok, failed, cancelled } = vcoprocOf(report, 'zombie/gpu0').commands;
       expect(submitted).toBe(asked);
       expect(ok + failed + cancelled).toBe(asked);
+    });
+  });
+
+  it('takes nothing that is no batch of words, and no length of time that is none', async () => {
+    await withRig(kind, {}, async (rig) => {
+      await rig.domain('rubbish', { gpu0: 'noop' }, async (domain) => {
+        const gpu = domain.coproc('gpu0');
+        const batch = gpu.batch();
+        const wrong = [new BigInt64Array(16), new Float64Array(16), [1, 2], {}];
+        for (const words of wrong) {
+          expect(() => batch.submit(words as never)).toThrow(GuestError);
+          expect(() => batch.poll(words as never)).toThrow(GuestError);
+        }
+        batch.close();
+        for (const length of [NaN, -1, Infinity, '5' as never as number])
+          await expect(Promise.resolve().then(() => domain.sleep(length as never))).rejects.toThrow(
+            GuestError,
+          );
+        for (const size of [0, -4096, 0.5, NaN]) {
+          const buffer = { address: 0, size, bytes: new Uint8Array(new SharedArrayBuffer(8)) };
+          expect(() => gpu.map(buffer, 'read')).toThrow(GuestError);
+        }
+        await domain.sleep(1234.5678 as never);
+        expect((await gpu.submit({ op: 1 })).status).toBe('ok');
+      });
+      await rig.domain('streams', { gpu0: 'stream' }, streaming(5));
+      const report = await rig.run();
+      expect(report.domains.map(({ reason }) => reason)).toEqual([null, null]);
     });
   });
 

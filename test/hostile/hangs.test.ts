@@ -202,4 +202,22 @@ describe('a start function of the module that does not return', () => {
       },
     );
   });
+
+  it('is blamed itself even while somebody else runs and does not get an answer', async () => {
+    await withRig(
+      'threads',
+      { firmware: hang, coprocs: [coproc('gpu0', { stopDeadline: ms(50) })] },
+      async (rig) => {
+        await rig.domain('works', { gpu0: 'spin' }, async (domain) => {
+          for (let n = 0; n < 3; n++) await domain.coproc('gpu0').submit({ op: 4, args: [1 << 22] });
+        });
+        const report = await rig.run(async () => {
+          while (rig.hypervisor.occupancy()[0]?.state !== 'running') await rig.after(ms(1));
+          expect((await rig.domain('setup', { gpu0: 'setup' }, once(1))).kind).toBe('failed');
+        });
+        expect(blamed(rig)).toEqual(['setup/gpu0']);
+        expect(stateOf(report, 'works')).toBe('finished');
+      },
+    );
+  });
 });

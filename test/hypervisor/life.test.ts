@@ -214,6 +214,24 @@ describe.each(RUNTIMES)('a pause, %s', (kind) => {
     });
   });
 
+  it('ends before a denied switch is asked for again, and no completion is lost', async () => {
+    await withRig(kind, {}, async (rig) => {
+      const steps = kind === 'simulated' ? 5000 : 300_000;
+      const denier = await rig.domain('denier', { gpu0: 'spin' }, async (domain) => {
+        expect((await domain.coproc('gpu0').submit({ op: 5, args: [400_000, steps] })).status).toBe('ok');
+      });
+      const report = await rig.run(async () => {
+        if (denier.kind === 'failed') throw new Error(denier.reason);
+        await until(rig, () => rig.hypervisor.occupancy()[0]?.state === 'running');
+        await rig.after(us(kind === 'simulated' ? 40 : 3000));
+        rig.hypervisor.pauseDomain(denier.value);
+        await rig.after(us(kind === 'simulated' ? 100 : 3000));
+        rig.hypervisor.unpauseDomain(denier.value);
+      });
+      expect(stateOf(report, 'denier')).toBe('finished');
+    });
+  });
+
   it('ends with the register window mapped again, even when the context never left', async () => {
     await withRig(kind, { firmware: holder }, async (rig) => {
       let gpu: GuestCoproc | undefined;
