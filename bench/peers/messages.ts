@@ -51,10 +51,10 @@ export async function calls(peer: Peer, concurrency: number, milliseconds: numbe
   const start = performance.now();
   let done = 0;
   const one = async (): Promise<void> => {
-    while (performance.now() - start < milliseconds) {
+    do {
       await peer.call(command);
       done++;
-    }
+    } while (performance.now() - start < milliseconds);
   };
   await Promise.all(Array.from({ length: concurrency }, one));
   return done / ((performance.now() - start) / 1e3);

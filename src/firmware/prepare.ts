@@ -23,7 +23,8 @@ export function prepareFirmware(
   bytes: Uint8Array,
   { metered = false }: PrepareOptions = {},
 ): Outcome<FirmwareImage> {
-  const unusable = (why: string) => failed(`firmware ${name} ${why}`);
+  // Names in a binary may be anything; a reason is one line that a terminal can show.
+  const unusable = (why: string) => failed(`firmware ${name} ${why.replace(/\p{Cc}/gu, '?')}`);
   if (bytes.length > MAXIMUM_BYTES)
     return unusable(`has ${bytes.length} bytes; at most ${MAXIMUM_BYTES} are loaded`);
   // A copy: nobody changes the bytes between the check and the use.

@@ -240,6 +240,11 @@ describe('a firmware is refused, in one line that says what to do, when it', () 
       /uses memory\.atomic\.wait32, from which nobody would wake it/,
     ],
     ['drops an element segment', firmwareWat('(elem func 0) (func (elem.drop 0))'), /uses elem\.drop/],
+    [
+      'imports a name that no terminal should be shown',
+      firmwareWat('').replace('(import "env" "memory"', '(import "\\nenv\\1b" "memory"'),
+      /\?env\?/,
+    ],
     ['drops a data segment', firmwareWat('(data "x") (func (data.drop 0))'), /uses data\.drop/],
     [
       'uses exceptions',
