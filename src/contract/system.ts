@@ -58,8 +58,8 @@ export interface CoprocDescription {
   readonly streamId: number | undefined;
   readonly costs: CoprocCosts;
   /**
-   * Whether damage to a context's local memory at rest is found, too: it is summed up at every switch, about
-   * half a nanosecond a word. Registers and globals always are. Absent: no.
+   * Whether damage to a context's local memory at rest is found, too: it is summed up at every switch, whose
+   * cost then grows with it. Registers and globals always are. Absent: no.
    */
   readonly verifiesMemory?: boolean;
   readonly position: SourcePosition;

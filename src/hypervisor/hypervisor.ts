@@ -1,6 +1,6 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { expectedOneOf } from '../base/nearest.ts';
-import { seconds, type Duration } from '../base/units.ts';
+import type { Duration } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
@@ -12,6 +12,7 @@ import type { Scheduler, SchedulerFactory, SchedulerParameters } from '../contra
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import { SharedCoproc, type Occupancy } from './coproc.ts';
 import { Domain, type DomainFiles } from './domain.ts';
+import { schedulerSettings } from './scheduler-settings.ts';
 import { Vcoproc } from './vcoproc.ts';
 
 /** What a hypervisor is made of. */
@@ -238,7 +239,7 @@ export class Hypervisor {
   }
 
   #scheduler(
-    { id, stopDeadline, costs, localMemory }: CoprocDescription,
+    description: CoprocDescription,
     name: string,
     timeslice: Duration,
     parameters: SchedulerParameters,
@@ -249,14 +250,8 @@ export class Hypervisor {
       return failed(
         `this build has no scheduler ${name}; ${expectedOneOf(name, Object.keys(schedulers))}${ADD_TO_BUILD}`,
       );
-    const created = scheduler.create({
-      timeslice,
-      parameters,
-      stopDeadline,
-      // One context out, one in.
-      switchCost: seconds((2 * localMemory) / costs.switchBandwidth),
-    });
-    return 'kind' in created ? failed(`${id}: ${created.reason}`) : ok(created);
+    const created = scheduler.create(schedulerSettings(description, timeslice, parameters));
+    return 'kind' in created ? failed(`${description.id}: ${created.reason}`) : ok(created);
   }
 
   async #attach(

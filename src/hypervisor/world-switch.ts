@@ -15,7 +15,7 @@ import type { Vcoproc } from './vcoproc.ts';
 //   1. decide    the scheduler picked; nobody is charged yet               SharedCoproc.reschedule
 //   2. revoke    the window of who runs is unmapped: accesses are emulated  begin
 //   3. quiesce   the coprocessor stops at its granularity, or denies        core: leave
-//   4. save      registers, globals, local memory, pending interrupts       core: depart
+//   4. save      registers, globals, pending interrupts; memory stays its    core: depart
 //   5. fence     its address space leaves the IOMMU                         core: depart
 //   6. harvest   what it left behind is cleaned                             core: depart
 //   7. load      the next context, firmware first, IOMMU before any DMA     core: arrive

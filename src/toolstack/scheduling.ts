@@ -1,7 +1,7 @@
-import { seconds } from '../base/units.ts';
 import { vcoprocId } from '../contract/names.ts';
 import type { Refusal, Scheduler, SchedulerFactory } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription, SystemDescription } from '../contract/system.ts';
+import { schedulerSettings } from '../hypervisor/scheduler-settings.ts';
 import { schedulers } from '../schedulers/index.ts';
 import { isSchedulerFile } from './config/coproc.ts';
 import { ProblemList, refuse } from './config/problem.ts';
@@ -101,14 +101,8 @@ export function checkScheduling(
 }
 
 function make(coproc: CoprocDescription, all: Schedulers): Scheduler {
-  const { id, position, timeslice, stopDeadline, localMemory, costs, scheduler } = coproc;
-  const created = all[scheduler.name]!.create({
-    timeslice,
-    stopDeadline,
-    parameters: scheduler.parameters,
-    // One context out, one in.
-    switchCost: seconds((2 * localMemory) / costs.switchBandwidth),
-  });
+  const { id, position, timeslice, scheduler } = coproc;
+  const created = all[scheduler.name]!.create(schedulerSettings(coproc, timeslice, scheduler.parameters));
   if ('kind' in created) return refuse(position, `${id}: ${created.reason}`, NOT_STARTED);
   return created;
 }

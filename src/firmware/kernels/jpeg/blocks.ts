@@ -12,7 +12,6 @@ export function forgetRun(): void {
   endOfBandRun = 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function place(block: usize, index: i32): usize {
   return block + (<usize>load<u8>(NATURAL + index) << 1);

@@ -6,7 +6,6 @@ import { segmentByte, segmentRest, segmentWord } from './input';
 export const MAX_COMPONENTS: i32 = 4;
 
 /** One colour component. Sizes are in samples and in blocks of 8 x 8 samples. */
-// @ts-ignore: decorator
 @unmanaged
 export class Component {
   id: i32;
@@ -37,7 +36,6 @@ export class Component {
   chunkBlocks: i32;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 class Frame {
   width: i32;

@@ -71,7 +71,6 @@ function shorten(table: usize, code: i32, bits: i32, symbol: i32): void {
 }
 
 /** Decodes one symbol. At least 16 bits of the buffer are valid behind it. */
-// @ts-ignore: decorator
 @inline
 export function decodeSymbol(table: usize): i32 {
   needBits();

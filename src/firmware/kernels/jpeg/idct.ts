@@ -32,7 +32,6 @@ let odd1: i32 = 0;
 let odd2: i32 = 0;
 let odd3: i32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function transform(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, x5: i32, x6: i32, x7: i32): void {
   const rotate = (x2 + x6) * C0_541196100;
@@ -56,14 +55,12 @@ function transform(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, x5: i32, x6: i32
   odd0 = x1 * C1_501321110 + z1 + z4;
 }
 
-// @ts-ignore: decorator
 @inline
 function sample(value: i32): i32 {
   const level = value + 128;
   return level < 0 ? 0 : level > 255 ? 255 : level;
 }
 
-// @ts-ignore: decorator
 @inline
 function coefficient(block: usize, quantizer: usize, index: usize): i32 {
   return <i32>load<i16>(block + (index << 1)) * <i32>load<u16>(quantizer + (index << 1));

@@ -214,27 +214,23 @@ function refill(): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function needBits(): void {
   if (count < 32) refill();
 }
 
 /** The next `bits` bits (1 to 32) without taking them; `needBits` came before. */
-// @ts-ignore: decorator
 @inline
 export function peekBits(bits: i32): i32 {
   return <i32>(buffer >> (64 - bits));
 }
 
-// @ts-ignore: decorator
 @inline
 export function dropBits(bits: i32): void {
   buffer <<= bits;
   count -= bits;
 }
 
-// @ts-ignore: decorator
 @inline
 export function takeBits(bits: i32): i32 {
   const value = peekBits(bits);
@@ -248,7 +244,6 @@ export function takeBit(): i32 {
 }
 
 /** A signed value of `bits` bits (1 to 15) as T.81 F.2.2.1 codes it: a leading 0 means negative. */
-// @ts-ignore: decorator
 @inline
 export function takeSigned(bits: i32): i32 {
   const value = takeBits(bits);

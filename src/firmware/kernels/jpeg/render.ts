@@ -130,13 +130,11 @@ function samplesOf(index: i32, count: i32): usize {
   return to;
 }
 
-// @ts-ignore: decorator
 @inline
 function clamp(value: i32): i32 {
   return (value & ~255) == 0 ? value : value < 0 ? 0 : 255;
 }
 
-// @ts-ignore: decorator
 @inline
 function emit(to: usize, red: i32, green: i32, blue: i32): void {
   store<u8>(to, red);
@@ -145,7 +143,6 @@ function emit(to: usize, red: i32, green: i32, blue: i32): void {
 }
 
 /** CMYK as Adobe writes it: inverted, 255 is no ink. */
-// @ts-ignore: decorator
 @inline
 function ink(colour: i32, black: i32): i32 {
   return (2 * colour * black + 255) / 510;
@@ -153,19 +150,16 @@ function ink(colour: i32, black: i32): i32 {
 
 // 1.402, 0.34414, 0.71414 and 1.772 times 65536, and a half.
 
-// @ts-ignore: decorator
 @inline
 function red(luma: i32, cr: i32): i32 {
   return clamp(luma + ((91881 * (cr - 128) + 32768) >> 16));
 }
 
-// @ts-ignore: decorator
 @inline
 function green(luma: i32, cb: i32, cr: i32): i32 {
   return clamp(luma + ((-22554 * (cb - 128) - 46802 * (cr - 128) + 32768) >> 16));
 }
 
-// @ts-ignore: decorator
 @inline
 function blue(luma: i32, cb: i32): i32 {
   return clamp(luma + ((116130 * (cb - 128) + 32768) >> 16));

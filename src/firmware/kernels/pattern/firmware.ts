@@ -49,7 +49,6 @@ function patternAt(place: usize): u32 {
   return hash ^ (hash >>> 16);
 }
 
-// @ts-ignore: decorator
 @inline
 function argument(index: i32): i32 {
   return load<i32>(command + 8 + (<usize>index << 2));

@@ -124,14 +124,12 @@ let sampleShift: i32 = 0;
 let wide: i32 = 0; // the frame in samples
 let high: i32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function argument(index: usize): i32 {
   return load<i32>(command + 8 + (index << 2));
 }
 
 /** An argument that is an address: u32 from the load on, for widening a u32 made of an i32 keeps its sign. */
-// @ts-ignore: decorator
 @inline
 function addressArgument(index: usize): u32 {
   return load<u32>(command + 8 + (index << 2));
@@ -224,20 +222,17 @@ function transformVertices(): i32 {
   return MORE;
 }
 
-// @ts-ignore: decorator
 @inline
 function uniform(offset: usize): f64 {
   return load<f32>(draw + offset) as f64;
 }
 
-// @ts-ignore: decorator
 @inline
 function rowTimes(row: usize, x: f64, y: f64, z: f64): f32 {
   const at = DRAW_MATRIX + (row << 4);
   return (uniform(at) * x + uniform(at + 4) * y + uniform(at + 8) * z + uniform(at + 12)) as f32;
 }
 
-// @ts-ignore: decorator
 @inline
 function positive(value: f64): f64 {
   return value > 0 ? value : 0; // NaN becomes 0
@@ -511,20 +506,17 @@ function rasterTile(): i32 {
   return MORE;
 }
 
-// @ts-ignore: decorator
 @inline
 function channel(value: f64): i32 {
   return (value > 0 ? (value < 255 ? value + 0.5 : 255) : 0) as i32;
 }
 
 /** `value / 255` to the nearest, exact for 0 to 65025. */
-// @ts-ignore: decorator
 @inline
 function over255(value: i32): i32 {
   return ((value + 128) * 257) >> 16;
 }
 
-// @ts-ignore: decorator
 @inline
 function blend(below: i32, colour: i32, alpha: i32, add: bool): i32 {
   return add ? min(255, below + over255(colour * alpha)) : over255(colour * alpha + below * (255 - alpha));
