@@ -67,6 +67,14 @@ export type TraceEvent =
       readonly what: string;
       readonly reset: boolean;
     }
+  /** What is left of a context, or of a coprocessor, went to `file`. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'dump';
+      readonly coproc: CoprocId;
+      readonly vcoproc: VcoprocId | null;
+      readonly file: string;
+    }
   | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
 
 /** Where trace events go. Must not throw and must not keep the caller waiting. */

@@ -17,7 +17,7 @@ import { deliverInterrupts, deliverable, raiseInterrupt } from './interrupts.ts'
 import type { CoreHost, CoreParts } from './parts.ts';
 import { Reporter } from './reporter.ts';
 import { FirmwareLoader } from './firmware-loader.ts';
-import { arrive, depart, type SwitchRequest } from './world-switch.ts';
+import { arrive, depart, leaveRemains, type SwitchRequest } from './world-switch.ts';
 
 /** What a turn of the core says to whoever steps it. */
 export const TURN = {
@@ -373,6 +373,7 @@ export class CoprocessorCore implements CoreParts {
   /** The firmware trapped: its context is lost, nothing else is. */
   #trap(context: Context, reason: string): void {
     this.move('FAULT');
+    leaveRemains(this, context);
     this.reporter.trapped(context.slot, this.host.now(), reason);
     this.#lose();
     this.move('RESET', NO_SLOT);

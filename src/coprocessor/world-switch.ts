@@ -38,6 +38,13 @@ export function depart(core: CoreParts, context: Context): number {
   return context.bytes;
 }
 
+/** A context that is lost: what a crash dump shows goes to the image, which stays torn. */
+export function leaveRemains(core: CoreParts, context: Context): void {
+  context.image.registers.set(core.window);
+  context.firmware.instance.saveGlobals(context.image.globals);
+  context.image.saveFrontEnd(context);
+}
+
 /** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that changed hands. */
 export function arrive(core: CoreParts, context: Context): Outcome<number> {
   const { image, firmware, spec } = context;

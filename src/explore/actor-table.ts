@@ -62,6 +62,8 @@ function describe(event: TraceEvent): string {
       return `${coprocOf(event.vcoproc)} irq ${event.number}`;
     case 'fault':
       return `FAULT ${event.vcoproc ?? ''} ${event.what}${event.reset ? ' (reset)' : ''}`;
+    case 'dump':
+      return `dump of ${event.vcoproc ?? 'nobody'} in ${event.file}`;
     case 'log':
       return event.line;
     default:

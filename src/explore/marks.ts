@@ -63,6 +63,7 @@ export class Marks {
       case 'switch':
         if (event.from === null && event.to === null) this.note('a switch from nobody to nobody');
         return;
+      case 'dump':
       case 'log':
         return;
       default:

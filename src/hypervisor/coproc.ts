@@ -5,12 +5,14 @@ import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
+import type { CrashDump } from '../contract/crash-dump.ts';
 import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
 import { type CoprocState } from '../contract/states.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import { Account } from './account.ts';
+import { crashDump } from './crash-dump.ts';
 import { tellEvent, type CoprocEvents } from './events.ts';
 import { SpreadRecorder } from './spread.ts';
 import { Supervisor, type Supervised } from './supervisor.ts';
@@ -73,16 +75,20 @@ export class SharedCoproc {
   readonly #leaving = new Map<Vcoproc, () => void>();
   readonly #switch: WorldSwitch;
   readonly #supervisor: Supervisor;
+  readonly #crashed: (dump: () => CrashDump) => void;
   #cancelDecision = (): void => {};
 
+  /** `crashed` may ask for what is left, before it is cleaned away. */
   constructor(
     description: CoprocDescription,
     platform: Platform,
     scheduler: Scheduler,
     runtime: Runtime,
     trace: TraceSink,
+    crashed: (dump: () => CrashDump) => void = () => {},
   ) {
     this.id = description.id;
+    this.#crashed = crashed;
     this.description = description;
     this.platform = platform;
     this.scheduler = scheduler;
@@ -442,6 +448,7 @@ export class SharedCoproc {
 
   #isolate(vcoproc: Vcoproc, reason: string, reset = false): void {
     this.blame(vcoproc, reason, reset);
+    this.#crashed(() => this.dump(vcoproc, reason));
     this.scheduler.remove(vcoproc.name);
     vcoproc.isolate(reason);
   }
@@ -518,6 +525,7 @@ export class SharedCoproc {
       const vcoproc = current?.name ?? null;
       this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc, what: reason, reset: true });
       current?.blame(`coprocessor died: ${reason}`);
+      this.#crashed(() => this.dump(current, reason));
     }
     this.settle('failed');
     this.#switch.abandon();
@@ -555,6 +563,22 @@ export class SharedCoproc {
     this.#cancelDecision();
     this.#supervisor.close();
     this.#enter('idle', undefined, this.now);
+  }
+
+  /** What is here of the coprocessor and of one context at this moment. */
+  dump(vcoproc: Vcoproc | undefined, reason: string): CrashDump {
+    const { now, runtime, report, platform, current } = this;
+    const { channel } = this.#supervisor.link;
+    const coproc = { ...report, state: this.account.state, owner: current?.name ?? null };
+    const where = {
+      now,
+      runtime: runtime.kind,
+      coproc,
+      platform,
+      channel,
+      vcoprocs: [...this.#byName.values()],
+    };
+    return crashDump(where, vcoproc, vcoproc === current, reason);
   }
 
   get occupancy(): Occupancy {

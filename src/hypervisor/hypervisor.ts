@@ -7,6 +7,7 @@ import type { GuestProgram } from '../contract/guest.ts';
 import { domainId, vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
+import type { CrashDump } from '../contract/crash-dump.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerFactory, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
@@ -22,6 +23,8 @@ export interface Parts {
   readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   firmware(name: string): Outcome<FirmwareImage>;
   readonly trace: TraceSink;
+  /** Called when a coprocessor dies or a vcoproc is isolated, at once; `dump` is to be called then or never. */
+  readonly crashed?: (dump: () => CrashDump) => void;
 }
 
 const ADD_TO_BUILD = '; a build has what createHypervisor is given';
@@ -79,7 +82,14 @@ export class Hypervisor {
     if (created.kind === 'failed') return created;
     this.#coprocs.set(
       description.id,
-      new SharedCoproc(description, platform, created.value, this.#parts.runtime, this.#parts.trace),
+      new SharedCoproc(
+        description,
+        platform,
+        created.value,
+        this.#parts.runtime,
+        this.#parts.trace,
+        this.#parts.crashed,
+      ),
     );
     return ok(undefined);
   }
@@ -231,6 +241,14 @@ export class Hypervisor {
   /** What each coprocessor does now, whose context it has and how much of its slice is left. */
   occupancy(): Occupancy[] {
     return [...this.#coprocs.values()].map((coproc) => coproc.occupancy);
+  }
+
+  /** What a crash dump of a coprocessor would have now, with the context that it holds. */
+  dump(id: CoprocId): Outcome<CrashDump> {
+    const coproc = this.#coprocs.get(id);
+    if (coproc === undefined)
+      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    return ok(coproc.dump(coproc.current, 'asked for'));
   }
 
   /** Ends all coprocessors. Domains must be over. */

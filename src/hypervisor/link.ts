@@ -25,6 +25,8 @@ export interface LinkListener {
 
 /** The hypervisor's end of one start of a coprocessor: its channel and its port. A successor has its own. */
 export class Link {
+  /** The memory that both ends share. */
+  readonly channel: ChannelMemory;
   readonly window: MappedWindow;
   readonly #control: RingProducer;
   readonly #bells: Int32Array;
@@ -47,6 +49,7 @@ export class Link {
     patience: Duration,
   ) {
     const channel = createChannel();
+    this.channel = channel;
     this.#bells = new Int32Array(channel.bells);
     this.#listener = listener;
     this.#control = new RingProducer(channel.control);

@@ -20,7 +20,8 @@
 const HEAD = 0;
 const TAIL = 32;
 const QUIET = 33;
-const SLOTS = 64;
+/** First word of the first slot. */
+export const SLOTS = 64;
 const ASKED = 1;
 
 /** 32-bit words of one descriptor. */
@@ -37,7 +38,14 @@ export function ringMemory(capacity: number): SharedArrayBuffer {
   return new SharedArrayBuffer((SLOTS + capacity * DESCRIPTOR_WORDS) * 4);
 }
 
-const capacityOf = (memory: SharedArrayBuffer): number => (memory.byteLength / 4 - SLOTS) / DESCRIPTOR_WORDS;
+export const capacityOf = (memory: SharedArrayBuffer): number =>
+  (memory.byteLength / 4 - SLOTS) / DESCRIPTOR_WORDS;
+
+/** Both indices as they stand, in 31 bits, for who takes no part. */
+export const indicesOf = (words: Int32Array): { readonly head: number; readonly tail: number } => ({
+  head: Atomics.load(words, HEAD) >> 1,
+  tail: Atomics.load(words, TAIL) >> 1,
+});
 
 /**
  * Copies one descriptor; indices count 8 bytes. As eight 64-bit integers: twice as fast as sixteen words, and

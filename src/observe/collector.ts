@@ -40,6 +40,7 @@ const TEXT_KEYS: ReadonlySet<TraceKey> = new Set<TraceKey>([
   'status',
   'what',
   'line',
+  'file',
 ]);
 const NO_TEXT = '(text not kept)';
 const NULL = -1;

@@ -8,7 +8,8 @@ const spread = z
   .strictObject({ count, p50: duration, p99: duration, max: duration })
   .meta({ id: 'spread', description: 'Median, 99th percentile and largest; all zero when there were none.' });
 
-const coproc = z
+/** One coprocessor's account. */
+export const coprocReportSchema = z
   .strictObject({
     id: z.string(),
     platform: z.string(),
@@ -34,7 +35,8 @@ const interrupts = z
   .strictObject({ raised: count, delivered: count, pending: count, dropped: count })
   .meta({ id: 'interrupts', description: 'raised = delivered + pending + dropped.' });
 
-const vcoproc = z
+/** One vcoproc's account. */
+export const vcoprocReportSchema = z
   .strictObject({
     id: z.string().meta({ description: 'domain/coproc' }),
     domain: z.string(),
@@ -78,8 +80,8 @@ export const runReportSchema = z
     wall: duration,
     ok: z.boolean(),
     violations: z.array(z.string()).meta({ description: 'The laws that do not hold, in words.' }),
-    coprocs: z.array(coproc),
-    vcoprocs: z.array(vcoproc),
+    coprocs: z.array(coprocReportSchema),
+    vcoprocs: z.array(vcoprocReportSchema),
     domains: z.array(domain),
     report: z.string().nullable().meta({ description: "The run's report page, below the output folder." }),
   })

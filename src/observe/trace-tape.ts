@@ -17,6 +17,7 @@ export const TRACE_KEYS: {
   complete: ['vcoproc', 'status', 'reason', 'latency'],
   interrupt: ['vcoproc', 'number'],
   fault: ['coproc', 'vcoproc', 'what', 'reset'],
+  dump: ['coproc', 'vcoproc', 'file'],
   log: ['domain', 'line'],
 };
 

@@ -11,6 +11,10 @@ export const REPORT_FILE = 'report.html';
 export const TRACE_FILE = 'trace.jsonl';
 const OWN_FILES = [RUN_FILE, REPORT_FILE, TRACE_FILE];
 
+/** Name of a crash dump among the files of a run. */
+export const dumpName = (coproc: string, count: number): string => `crash-${coproc}-${count}.dump`;
+const isDumpName = (file: string): boolean => /^crash-[^/]+-\d+\.dump$/.test(file);
+
 /** Reads a file below `folder` on behalf of a guest. */
 export function readAsset(folder: string, path: string): Uint8Array {
   const file = resolve(folder, path);
@@ -63,7 +67,7 @@ export function checkOutput(folder: string): void {
   if (above !== folder) return;
   const found = filesBelow(folder);
   const earlier = earlierRun(folder);
-  const stranger = found.find((file) => !earlier.has(file));
+  const stranger = found.find((file) => !earlier.has(file) && !(earlier.size > 0 && isDumpName(file)));
   if (stranger !== undefined) {
     throw new UsageError(
       `${shown(folder)} holds ${stranger}, which no run wrote there; expected an empty folder or an earlier run's for --out`,

@@ -11,16 +11,18 @@ import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { platforms } from '../platforms/index.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
+import { DumpKeeper, keepDump } from './dump/keeper.ts';
 import { readAsset, resultPath } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
+import { writeWhole } from './sealed-file.ts';
 import { knownTo, readDomainFile } from './known.ts';
 import { addScheduler, checkScheduling, schedulersOf, type Schedulers } from './scheduling.ts';
 
 /** Events that `dmesg` remembers. */
 const LOG_LENGTH = 1000;
 /** What belongs in a log; the rest is for those who follow. */
-const LOGGED: ReadonlySet<TraceEvent['kind']> = new Set(['log', 'fault', 'domain']);
+const LOGGED: ReadonlySet<TraceEvent['kind']> = new Set(['log', 'fault', 'domain', 'dump']);
 
 export interface ResidentOptions {
   readonly system: SystemDescription;
@@ -29,6 +31,8 @@ export interface ResidentOptions {
   readonly socket: string;
   /** Where domains' files go; nowhere when absent. */
   readonly out?: string;
+  /** Where crash dumps go; nowhere when absent. */
+  readonly dumps?: string;
   readonly onEvent: (event: TraceEvent) => void;
 }
 
@@ -46,6 +50,7 @@ export class ResidentSystem {
   /** Of each coprocessor, under the name in that record; what a scheduler calls itself may be another. */
   readonly #algorithms = new Map<string, string>();
   readonly #log: TraceEvent[] = [];
+  readonly #dumps: DumpKeeper;
   /** Of each domain, as a reboot starts it: with what was attached, detached and changed since. */
   readonly #descriptions = new Map<string, DomainDescription>();
   readonly #running = new Set<Promise<void>>();
@@ -55,19 +60,23 @@ export class ResidentSystem {
 
   private constructor(options: ResidentOptions) {
     this.#options = options;
-    const { system, runtime } = options;
+    const { system, runtime, dumps } = options;
+    const told = (event: TraceEvent): void => {
+      this.#dumps.sink(event);
+      if (LOGGED.has(event.kind)) {
+        this.#log.push(event);
+        if (this.#log.length > LOG_LENGTH) this.#log.shift();
+      }
+      options.onEvent(event);
+    };
+    this.#dumps = new DumpKeeper(told, (name, content) => keepDump(dumps ?? '.', name, content));
     this.#hypervisor = new Hypervisor({
       runtime,
       platforms,
       schedulers: this.#schedulers,
       firmware: systemFirmware(system, runtime.metered),
-      trace: (event) => {
-        if (LOGGED.has(event.kind)) {
-          this.#log.push(event);
-          if (this.#log.length > LOG_LENGTH) this.#log.shift();
-        }
-        options.onEvent(event);
-      },
+      trace: told,
+      ...(dumps === undefined ? {} : { crashed: this.#dumps.crashed }),
     });
   }
 
@@ -98,6 +107,12 @@ export class ResidentSystem {
     info: () => this.#info(),
     state: () => this.#state(),
     dump: () => ({ ...this.#state(), log: [...this.#log] }),
+    dumpCoproc: ({ coproc, file }) => {
+      const dump = this.#hypervisor.dump(coprocId(coproc));
+      if (dump.kind === 'failed') throw new Error(dump.reason);
+      writeWhole(file, this.#dumps.seal(dump.value)());
+      return null;
+    },
     dmesg: () => [...this.#log],
     create: async ({ file }) => {
       const description = readDomainFile(file, this.#options.system);

@@ -12,6 +12,7 @@ import { platforms } from '../platforms/index.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import { refuse } from './config/problem.ts';
+import { DumpKeeper } from './dump/keeper.ts';
 import { ResultFiles, readAsset } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
@@ -31,6 +32,8 @@ export interface RunOptions {
   /** Called when the run is asked to end early. */
   readonly interrupted?: AbortSignal;
   readonly onEvent?: (event: TraceEvent) => void;
+  /** Whether what crashes leaves a dump. */
+  readonly dumps?: boolean;
 }
 
 export interface RunResult {
@@ -38,6 +41,8 @@ export interface RunResult {
   readonly report: RunReport;
   readonly trace: TraceCollector;
   readonly files: ResultFiles;
+  /** Crash dumps by name. */
+  readonly dumps: ReadonlyMap<string, () => Buffer>;
 }
 
 /** Runs a system from its first domain's start to its last one's end. Throws a `ConfigurationError` for a system that cannot start. */
@@ -54,6 +59,11 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
   const trace = traceCollector();
   const files = new ResultFiles();
+  const dumps = new Map<string, () => Buffer>();
+  const keeper = new DumpKeeper(trace.sink, (name, content) => {
+    dumps.set(name, content);
+    return name;
+  });
   const hypervisor = new Hypervisor({
     runtime,
     platforms,
@@ -61,8 +71,10 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     firmware: systemFirmware(system, runtime.metered),
     trace: (event) => {
       trace.sink(event);
+      if (options.dumps === true) keeper.sink(event);
       options.onEvent?.(event);
     },
+    ...(options.dumps === true ? { crashed: keeper.crashed } : {}),
   });
   try {
     for (const coproc of system.coprocs) {
@@ -93,7 +105,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     const { coprocs, vcoprocs } = hypervisor.figures();
     for (const domain of domains) domain.verify();
     const figures: Figures = { coprocs, vcoprocs, domains: hypervisor.figures().domains };
-    return { report: judge(options, figures), trace, files };
+    return { report: judge(options, figures), trace, files, dumps };
   } finally {
     hypervisor.close();
     await runtime.close();

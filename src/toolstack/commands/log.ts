@@ -30,6 +30,8 @@ function what(event: TraceEvent): string {
     const blamed = event.vcoproc === null ? 'nobody is' : `${event.vcoproc} is`;
     return `${event.coproc}: ${event.what}; ${blamed} to blame${event.reset ? '; the coprocessor was reset' : ''}`;
   }
+  if (event.kind === 'dump')
+    return `${event.coproc}: crash dump of ${event.vcoproc ?? 'nobody'} in ${event.file}`;
   return JSON.stringify(event);
 }
 
@@ -50,17 +52,6 @@ export const eventsCommand = (terminal: Terminal, exit: Exit): Command =>
         }),
       );
     });
-
-export const dumpCommand = (terminal: Terminal, exit: Exit): Command =>
-  controlCommand('dump', 'Print the whole state and the log at one instant, as JSON.', [
-    'covisor dump > before.json',
-  ]).action(async (flags: ControlFlags) => {
-    exit(
-      await withConnection(flags, terminal, async (connection) => {
-        terminal.stdout.write(`${JSON.stringify(await connection.dump(), null, 2)}\n`);
-      }),
-    );
-  });
 
 export const downCommand = (terminal: Terminal, exit: Exit): Command =>
   controlCommand('down', 'End all domains and the hypervisor; return when it is gone.', [

@@ -18,6 +18,7 @@ interface Flags {
   readonly socket?: string;
   readonly seed: string;
   readonly out?: string;
+  readonly dumps?: string;
   readonly detach?: true;
 }
 
@@ -35,6 +36,7 @@ export const upCommand = (terminal: Terminal, exit: (code: number) => void): Com
     .option('--detach', 'return once it runs; its log goes beside the socket')
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--out <folder>', "where the domains' files go (default: nowhere)")
+    .option('--dumps <folder>', 'where crash dumps go (default: none are written)')
     .addHelpText(
       'after',
       `
@@ -82,6 +84,7 @@ async function up(folder: string, flags: Flags, socket: string, { stderr }: Term
       socket,
       onEvent: (event) => server.publish(event),
       ...(flags.out === undefined ? {} : { out: resolve(flags.out) }),
+      ...(flags.dumps === undefined ? {} : { dumps: resolve(flags.dumps) }),
     });
     stderr.write(`${system.model} is up, socket ${socket}\n`);
     const broken = runtime.drive(new Promise<void>(() => {})).then(() => EXIT.ok as number);
@@ -107,6 +110,7 @@ async function detach(folder: string, flags: Flags, socket: string, { stderr }: 
   const out = openSync(log, 'w', 0o600);
   const args = ['up', folder, '--socket', socket, '--seed', flags.seed];
   if (flags.out !== undefined) args.push('--out', flags.out);
+  if (flags.dumps !== undefined) args.push('--dumps', flags.dumps);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
     detached: true,
     stdio: ['ignore', out, out],

@@ -27,6 +27,7 @@ interface Flags {
   readonly json?: true;
   readonly quiet?: true;
   readonly files: boolean;
+  readonly dumps: boolean;
 }
 
 const LIVE_MS = 100;
@@ -48,6 +49,7 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
     .option('--input <file>', 'a picture of your own, for the domains that take its kind', once('--input'))
     .option('--out <folder>', 'where the results go (default: out/<system>)')
     .option('--no-files', 'write no files')
+    .option('--no-dumps', 'write no crash dumps')
     .option('--json', 'print the run as one JSON document (its schema: covisor schema)')
     .option('--quiet', 'print nothing but errors and --json')
     .addHelpText(
@@ -88,6 +90,7 @@ async function run(
       runtime: flags.runtime,
       seed,
       interrupted: interruption.signal,
+      dumps: out !== undefined && flags.dumps,
       ...(names.length > 0 ? { domains: names } : {}),
       ...(length === undefined ? {} : { length }),
       ...(input === undefined ? {} : { input }),
@@ -174,7 +177,7 @@ function watch(hypervisor: Hypervisor, runtime: Runtime, stream: NodeJS.WriteStr
 }
 
 /** Writes the domains' files, the figures, the trace and the page that shows them. Returns what a person may open. */
-function writeResults(out: string, report: RunReport, { files, trace }: RunResult): string[] {
+function writeResults(out: string, report: RunReport, { files, trace, dumps }: RunResult): string[] {
   // The figures first: they say which files are the run's, should writing the others fail.
   const figures = `${JSON.stringify(report, null, 2)}\n`;
   const all = new Map<string, Uint8Array | string>([[RUN_FILE, figures], ...files.all]);
@@ -193,9 +196,12 @@ function writeResults(out: string, report: RunReport, { files, trace }: RunResul
     }),
   );
   all.set(TRACE_FILE, trace.tape());
+  for (const [name, content] of dumps) all.set(name, content());
   writeOutput(out, all);
   const folders = [...new Set([...files.all.keys()].map((path) => path.slice(0, path.indexOf('/') + 1)))];
-  return [REPORT_FILE, RUN_FILE, TRACE_FILE, ...folders].map((path) => `${shown(out)}/${path}`);
+  return [REPORT_FILE, RUN_FILE, TRACE_FILE, ...dumps.keys(), ...folders].map(
+    (path) => `${shown(out)}/${path}`,
+  );
 }
 
 const colorful = (stream: NodeJS.WriteStream): boolean =>

@@ -146,6 +146,11 @@ export class Connection {
     return this.ask('dump', {});
   }
 
+  /** Writes a crash dump of a coprocessor, and of the context that it holds, into a file of the hypervisor's machine. */
+  async dumpCoproc(coproc: string, file: string): Promise<void> {
+    await this.ask('dumpCoproc', { coproc, file });
+  }
+
   /** Hears every event from now on, and how many it was too slow for. Answers a function that ends it. */
   async follow(follower: (event: Followed) => void): Promise<() => void> {
     this.#followers.add(follower);

@@ -20,8 +20,11 @@ export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
 
+/** Plain maps, arrays, text, numbers and bytes as msgpack. */
+export const packPlain = (value: unknown): Buffer => packr.pack(value);
+
 export function encodeFrame(value: unknown): Buffer {
-  const body = packr.pack(value);
+  const body = packPlain(value);
   if (body.length > LARGEST_FRAME)
     throw new FrameError(`a frame of ${body.length} bytes; at most ${LARGEST_FRAME} are sent`);
   const frame = Buffer.allocUnsafe(HEADER + body.length);
@@ -56,7 +59,7 @@ export class FrameDecoder {
       if (length > this.#largest)
         throw new FrameError(`a frame of ${length} bytes; at most ${this.#largest} are taken`);
       if (this.#held < HEADER + length) return values;
-      values.push(decode(this.#take(HEADER + length).subarray(HEADER)));
+      values.push(unpackPlain(this.#take(HEADER + length).subarray(HEADER)));
     }
   }
 
@@ -75,7 +78,8 @@ export class FrameDecoder {
   }
 }
 
-function decode(body: Buffer): unknown {
+/** Reads what {@link packPlain} wrote. Throws a {@link FrameError} for anything else. */
+export function unpackPlain(body: Buffer): unknown {
   if (plainValue(body, 0, DEEPEST) !== body.length) throw new FrameError('no plain msgpack value');
   try {
     return unpackr.unpack(body);

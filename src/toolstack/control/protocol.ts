@@ -12,6 +12,7 @@ export const VERBS = {
   info: z.strictObject({}),
   state: z.strictObject({}),
   dump: z.strictObject({}),
+  dumpCoproc: z.strictObject({ coproc: name, file: z.string().min(1).max(4096) }),
   dmesg: z.strictObject({}),
   events: z.strictObject({}),
   create: z.strictObject({ file: z.string().min(1).max(4096) }),
@@ -78,6 +79,7 @@ export interface Answers {
   readonly info: SystemInfo;
   readonly state: SystemState;
   readonly dump: SystemState & { readonly log: readonly TraceEvent[] };
+  readonly dumpCoproc: null;
   readonly dmesg: readonly TraceEvent[];
   readonly events: null;
   readonly create: { readonly domain: string };
