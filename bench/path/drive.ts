@@ -18,7 +18,7 @@ function pump(flow: Flow, size: number, until: number): void {
   let idle = 0;
   for (let turn = 1; idle < LOOKS; turn++) {
     if ((turn & 63) === 0 && performance.now() > until) return;
-    const sent = batch.submit(commands, 0, size);
+    const sent = batch.room >= size ? batch.submit(commands, 0, size) : 0;
     const count = batch.poll(completions);
     for (let k = 0; k < count; k++) if (completions[k * BATCH_WORDS + 1] !== BATCH_STATUS.ok) flow.wrong++;
     flow.sent += sent;

@@ -4,7 +4,7 @@ import type { Bench } from '../harness/bench.ts';
 import { native, nativeLimits } from '../harness/native.ts';
 import { startWorker } from '../harness/threads.ts';
 import { ringbuf } from '../peers/ringbuf.ts';
-import { SPINS, alone, drive, type End } from './drive.ts';
+import { SPINS, alone, drive, type Driver } from './drive.ts';
 
 const CAPACITY = 256;
 const GOALS = { 1: 0.5, 16: 0.65, 64: 0.75 } as const;
@@ -52,7 +52,7 @@ export const ringBench: Bench = {
   },
 };
 
-async function rings(batch: number): Promise<{ end: End; close: () => Promise<unknown> }> {
+async function rings(batch: number): Promise<{ end: Driver; close: () => Promise<unknown> }> {
   const [there, back] = [ringMemory(CAPACITY), ringMemory(CAPACITY)];
   const bells = new SharedArrayBuffer(doorbellBytes(2));
   const worker = await startWorker(new URL('../workers/echo.ts', import.meta.url), {
@@ -64,6 +64,7 @@ async function rings(batch: number): Promise<{ end: End; close: () => Promise<un
   const end = {
     out: new RingProducer(there),
     in: new RingConsumer(back),
+    numbers: new Float64Array(back),
     mine: new Doorbell(bells, 0),
     theirs: new Doorbell(bells, 1),
   };

@@ -143,7 +143,8 @@ export const BATCH_STATUS = {
  * ```ts
  * const batch = gpu.batch();
  * for (let done = 0; done < total;) {
- *   if (sent < total) sent += batch.submit(commands, 0, Math.min(16, total - sent));
+ *   const count = Math.min(16, total - sent);
+ *   if (batch.room >= count) sent += batch.submit(commands, 0, count);
  *   done += batch.poll(completions);
  *   if (done < total) await batch.ready();
  * }
@@ -156,6 +157,8 @@ export const BATCH_STATUS = {
 export interface CommandBatch {
   /** Submitted and not polled yet. */
   readonly outstanding: number;
+  /** Commands that can be submitted now. Few large submits take less time than many small ones. */
+  readonly room: number;
   /**
    * Submits `count` commands from the one at `from`, as many as there is room for, and says how many. Word 0 of a
    * command is ignored, word 1 is its operation code, words 2 to 15 are its arguments.

@@ -1,4 +1,4 @@
-import { DESCRIPTOR_WORDS, FULL, copyDescriptor } from '../memory/ring.ts';
+import { DESCRIPTOR_WORDS, FULL } from '../memory/ring.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import type { Context } from './context.ts';
 
@@ -23,10 +23,12 @@ export function fetchCommand(context: Context): number {
 /** No-ops that are completed in one go: then it is looked again at what else there is to do. */
 const BURST = 64;
 
-/** The completion of a no-op, but for its sequence number: what the firmware would answer, with no results. */
-const DONE = new Int32Array(DESCRIPTOR_WORDS);
-DONE[1] = COMPLETED.ok;
-DONE[2] = 1;
+/** Completions of no-ops, but for their sequence numbers: what the firmware would answer, with no results. */
+const DONE = new Int32Array(BURST * DESCRIPTOR_WORDS);
+for (let at = 0; at < DONE.length; at += DESCRIPTOR_WORDS) {
+  DONE[at + 1] = COMPLETED.ok;
+  DONE[at + 2] = 1;
+}
 const done = new BigInt64Array(DONE.buffer);
 
 /**
@@ -35,16 +37,16 @@ const done = new BigInt64Array(DONE.buffer);
  */
 export function completeNoops(context: Context, waiting: number): number {
   const { commands, completions } = context;
-  const most = Math.min(waiting, BURST, completions.room());
+  const { words } = commands;
+  const most = Math.min(waiting, BURST, completions.room(waiting));
   let count = 0;
-  for (; count < most; count++) {
-    const from = commands.peek(count);
-    if (commands.words[from + 1] !== 0) break;
-    const at = completions.claim();
-    copyDescriptor(completions.wide, at >> 1, done, 0);
-    context.sequence = completions.words[at] = commands.words[from]!;
-  }
-  if (count > 0) commands.release(count);
+  while (count < most && words[commands.peek(count) + 1] === 0) count++;
+  if (count <= 0) return 0;
+  const first = words[commands.peek()]!;
+  completions.write(done, 0, count);
+  completions.number(count, first);
+  context.sequence = (first + count - 1) | 0;
+  commands.release(count);
   return count;
 }
 

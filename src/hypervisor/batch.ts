@@ -35,6 +35,8 @@ export class Batch implements CommandBatch {
   #due: number;
   /** Completions that are not in a ring: of commands that ended without the coprocessor. */
   #kept: Int32Array[] = [];
+  readonly #submitted = new WideView();
+  readonly #polled = new WideView();
   #waiting: (() => void) | undefined;
   #atOnce = 0;
   #open = true;
@@ -52,32 +54,36 @@ export class Batch implements CommandBatch {
     return (this.#next - this.#due) | 0;
   }
 
+  get room(): number {
+    return this.#commands.capacity - this.outstanding;
+  }
+
   /** Sequence number of the oldest command that the coprocessor has. */
   get oldest(): number | undefined {
     const ended = Math.max(0, this.#completions.look());
     return ended >= this.outstanding ? undefined : (this.#due + ended) | 0;
   }
 
-  submit(commands: Int32Array, from = 0, count = Math.floor(commands.length / BATCH_WORDS) - from): number {
-    this.#check(commands, from, count);
+  submit(commands: Int32Array, from = 0, count?: number): number {
+    if (!this.#open) throw new GuestError('this batch is closed');
+    const wide = this.#submitted.of(commands);
+    const submits = count ?? Math.floor(wide.length / WIDE) - from;
+    checkCommands(commands, wide, from, submits);
     const ring = this.#commands;
     const { counts } = this.#queue;
     const dead = this.#queue.dead();
     if (dead !== undefined) {
-      this.#next = (this.#next + count) | 0;
-      counts.submitted += count;
-      this.#keepLost(count, dead);
-      return count;
+      this.#next = (this.#next + submits) | 0;
+      counts.submitted += submits;
+      this.#keepLost(submits, dead);
+      return submits;
     }
     // Each command that is out has its place among the completions.
-    const most = Math.min(count, ring.room(), ring.capacity - this.outstanding);
+    const most = Math.min(submits, ring.room(submits), this.room);
     if (most <= 0) return 0;
-    for (let k = 0; k < most; k++) {
-      const at = ring.claim();
-      copyWords(ring.words, at, commands, (from + k) * BATCH_WORDS);
-      ring.words[at] = this.#next;
-      this.#next = (this.#next + 1) | 0;
-    }
+    ring.write(wide, from * WIDE, most);
+    ring.number(most, this.#next);
+    this.#next = (this.#next + most) | 0;
     counts.submitted += most;
     ring.publish();
     this.#queue.kick();
@@ -85,22 +91,16 @@ export class Batch implements CommandBatch {
   }
 
   poll(completions: Int32Array): number {
-    words(completions);
+    const wide = this.#polled.of(completions);
     if (this.#queue.blocked()) return 0;
-    const room = Math.floor(completions.length / BATCH_WORDS);
+    const room = Math.floor(wide.length / WIDE);
     if (this.#kept.length > 0) return this.#pollKept(completions, room);
     const ring = this.#completions;
     const count = Math.min(ring.available(), room);
     if (count <= 0) return 0;
-    let ok = 0;
-    for (let k = 0; k < count; k++) {
-      const at = ring.peek(k);
-      assert(ring.words[at] === this.#due, 'commands complete in order');
-      if (ring.words[at + 1] === COMPLETED.ok) ok++;
-      copyWords(completions, k * BATCH_WORDS, ring.words, at);
-      this.#due = (this.#due + 1) | 0;
-    }
-    ring.release(count);
+    ring.read(wide, 0, count);
+    const ok = countOk(completions, count, this.#due);
+    this.#due = (this.#due + count) | 0;
     this.#queue.counts.ok += ok;
     this.#queue.counts.failed += count - ok;
     return count;
@@ -163,19 +163,6 @@ export class Batch implements CommandBatch {
     completions.quiet = true;
   }
 
-  #check(commands: Int32Array, from: number, count: number): void {
-    if (!this.#open) throw new GuestError('this batch is closed');
-    words(commands);
-    if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0)
-      throw new GuestError(`commands ${from} to ${from + count}; expected whole numbers`);
-    if ((from + count) * BATCH_WORDS > commands.length)
-      throw new GuestError(`${commands.length} words do not hold commands ${from} to ${from + count}`);
-    for (let k = from; k < from + count; k++) {
-      const op = commands[k * BATCH_WORDS + 1]!;
-      if (op < 0 || op > MAX_OP) throw new GuestError(`operation code ${op}; expected 0 to ${MAX_OP}`);
-    }
-  }
-
   #somethingThere(): boolean {
     return this.#kept.length > 0 || this.#completions.available() > 0;
   }
@@ -202,11 +189,50 @@ export class Batch implements CommandBatch {
   }
 }
 
-function copyWords(to: Int32Array, at: number, from: Int32Array, source: number): void {
-  for (let word = 0; word < BATCH_WORDS; word++) to[at + word] = from[source + word]!;
+/** Throws for commands that are none. */
+function checkCommands(commands: Int32Array, wide: BigInt64Array, from: number, count: number): void {
+  if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0)
+    throw new GuestError(`commands ${from} to ${from + count}; expected whole numbers`);
+  if ((from + count) * WIDE > wide.length)
+    throw new GuestError(`${wide.length * 2} words do not hold commands ${from} to ${from + count}`);
+  const end = (from + count) * BATCH_WORDS;
+  for (let at = from * BATCH_WORDS + 1; at < end; at += BATCH_WORDS) {
+    const op = commands[at]!;
+    if (op < 0 || op > MAX_OP) throw new GuestError(`operation code ${op}; expected 0 to ${MAX_OP}`);
+  }
 }
 
-/** Only true 32-bit words can be copied without a chance of failing half way. */
-function words(given: Int32Array): void {
-  if (!types.isInt32Array(given)) throw new GuestError('commands and completions are in an Int32Array');
+/** How many of `count` completions are ok. They count on from `due`. */
+function countOk(completions: Int32Array, count: number, due: number): number {
+  let ok = 0;
+  for (let k = 0, at = 0; k < count; k++, at += BATCH_WORDS) {
+    assert(completions[at] === ((due + k) | 0), 'commands complete in order');
+    if (completions[at + 1] === COMPLETED.ok) ok++;
+  }
+  return ok;
+}
+
+/** 64-bit integers of one command. */
+const WIDE = BATCH_WORDS / 2;
+const NOTHING = new BigInt64Array(0);
+
+/** An array of a guest's as the 64-bit integers that descriptors are copied as. Guests use the same one again and again. */
+class WideView {
+  #words: Int32Array | undefined;
+  #wide: BigInt64Array = NOTHING;
+
+  /** Throws for what is no array of words: only true ones can be copied without a chance of failing half way. */
+  of(words: Int32Array): BigInt64Array {
+    // One that was taken away, or shrank, has no length in either form.
+    if (words === this.#words && this.#wide.length > 0) return this.#wide;
+    if (!types.isInt32Array(words)) throw new GuestError('commands and completions are in an Int32Array');
+    if (words.byteOffset % 8 !== 0)
+      throw new GuestError(
+        `words from byte ${words.byteOffset} of their buffer on; begin at a multiple of 8`,
+      );
+    if (words.length === 0) return NOTHING;
+    this.#words = words;
+    this.#wide = new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
+    return this.#wide;
+  }
 }

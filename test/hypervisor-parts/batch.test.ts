@@ -193,6 +193,21 @@ describe('a batch refuses', () => {
     }));
 
   test('more commands than the array holds', () => refused((gpu) => gpu.batch().submit(commands(3), 1, 3)));
+  test('words that do not begin where descriptors can be copied from', () =>
+    refused((gpu) => gpu.batch().submit(commands(3).subarray(1), 0, 1)));
+  test('an array whose buffer was taken away, also one that it knows', () =>
+    withGuest('simulated', 'noop', async (gpu) => {
+      const buffer = new ArrayBuffer(2 * BATCH_WORDS * 4);
+      const words = new Int32Array(buffer);
+      const batch = gpu.batch();
+      expect(batch.submit(words, 0, 1)).toBe(1);
+      structuredClone(buffer, { transfer: [buffer] });
+      expect(() => batch.submit(words, 0, 1)).toThrow(GuestError);
+      expect(batch.outstanding).toBe(1);
+      await batch.ready();
+      expect(batch.poll(commands(1))).toBe(1);
+      batch.close();
+    }));
   test('to be awaited with nothing outstanding', () => refused((gpu) => gpu.batch().ready()));
   test('a second batch', () => refused((gpu) => [gpu.batch(), gpu.batch()]));
   test('a single command beside it', () => refused((gpu) => [gpu.batch(), gpu.submit({ op: 1 })]));

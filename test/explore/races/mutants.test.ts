@@ -20,14 +20,23 @@ const targets: readonly Target[] = [
   {
     file: 'ring.ts',
     functions: [
-      ...['room', 'claim', 'publish', 'drained', 'quiet'].map((name) => `RingProducer.${name}`),
-      ...['available', 'look', 'peek', 'release', 'quiet', 'ask'].map((name) => `RingConsumer.${name}`),
+      ...['room', 'claim', 'write', 'number', 'publish', 'drained', 'quiet'].map(
+        (name) => `RingProducer.${name}`,
+      ),
+      ...['available', 'look', 'peek', 'run', 'release', 'read', 'quiet', 'ask'].map(
+        (name) => `RingConsumer.${name}`,
+      ),
+      'copyDescriptors',
     ],
     scenarios: ['ring', 'doorbell'],
     equivalent: {
       'RingProducer.room: (this.#head - this.#tailSeen) | 0 off by one (1)':
         'looks at TAIL sooner than it has to',
       'RingProducer.room: this.#tailSeen = (this.#head - used) | 0; dropped': 'looks at TAIL every time',
+      'RingProducer.write: copyDescriptors(this.wide, FIRST + slot  and copyDescriptors(this.wide, FIRST, from,  swapped':
+        'nothing is shown before both are done',
+      'RingConsumer.read: copyDescriptors(to, target, this.wide, F and copyDescriptors(to, target + run * WIDE, swapped':
+        'nothing is given back before both are done',
       'RingConsumer.quiet: value ? 1 : 0 off by one (2)': 'anything but 0 is yes',
     },
   },

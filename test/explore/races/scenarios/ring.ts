@@ -1,5 +1,11 @@
 // Our ring, in all orders of small sizes: what was sent arrives, whole, once and in order.
-import { CORRUPT, RingConsumer, RingProducer, ringMemory } from '../../../../src/memory/ring.ts';
+import {
+  CORRUPT,
+  DESCRIPTOR_WORDS,
+  RingConsumer,
+  RingProducer,
+  ringMemory,
+} from '../../../../src/memory/ring.ts';
 import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
 
 const BASE = 100;
@@ -123,6 +129,37 @@ export const scenarios = {
       },
     },
     check: arrived(4),
+  }),
+  // Copied in and out by the burst, over the end of the ring.
+  'four slots, a burst of three and one of four, copied': scenario({
+    setup() {
+      const outgoing = new Int32Array(4 * DESCRIPTOR_WORDS);
+      for (let at = 0; at < 4; at++) outgoing[at * DESCRIPTOR_WORDS + 15] = -(BASE + at);
+      return { ...ringOf(4), outgoing: new BigInt64Array(outgoing.buffer) };
+    },
+    threads: {
+      producer({ producer, outgoing }) {
+        for (const burst of [3, 4]) {
+          while (producer.room(burst) < burst) pause();
+          producer.write(outgoing, 0, burst);
+          producer.number(burst, BASE);
+          producer.publish();
+        }
+      },
+      consumer({ consumer, got }) {
+        for (const burst of [3, 4]) {
+          while (consumer.look() < burst) pause();
+          const incoming = new Int32Array(burst * DESCRIPTOR_WORDS);
+          consumer.read(new BigInt64Array(incoming.buffer), 0, burst);
+          for (let at = 0; at < incoming.length; at += DESCRIPTOR_WORDS)
+            got.push(incoming[at]!, incoming[at + 15]!);
+        }
+      },
+    },
+    check({ got }) {
+      const sent = [0, 1, 2, 0, 1, 2, 3].flatMap((at) => [BASE + at, -(BASE + at)]).join();
+      if (got.join() !== sent) throw new Error(`received ${got.join()}; sent were ${sent}`);
+    },
   }),
   // The other side may be hostile: an index that cannot be true is found, again and again.
   'indices that cannot be true': scenario({
