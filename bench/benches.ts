@@ -4,6 +4,14 @@ import { dmaBench } from './memory/races.ts';
 import { pathBench } from './path/races.ts';
 import { ringBench } from './ring/races.ts';
 import { schedulerBench } from './schedulers/races.ts';
+import { sharingBench } from './sharing/races.ts';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [ringBench, pathBench, dmaBench, growthBench, schedulerBench];
+export const benches: readonly Bench[] = [
+  ringBench,
+  pathBench,
+  dmaBench,
+  sharingBench,
+  growthBench,
+  schedulerBench,
+];

@@ -21,8 +21,8 @@ export interface Race {
   readonly unit: '/s' | 'ns' | 'bytes';
   readonly contestants: readonly Contestant[];
   readonly questions: readonly Question[];
-  /** Said below the table. */
-  readonly note?: string;
+  /** Said below the table, once it is run. */
+  readonly note?: string | (() => string);
 }
 
 export interface Spread {
@@ -87,7 +87,8 @@ export async function run(race: Race, effort: Effort): Promise<Result> {
   const answers = race.questions
     .filter(({ of, to }) => of in figures && to in figures)
     .map((question) => answer(question, race.unit, column(question.of), column(question.to)));
-  const { title, unit, note } = race;
+  const { title, unit } = race;
+  const note = typeof race.note === 'function' ? race.note() : race.note;
   return { title, unit, placement, noisy, figures, answers, note };
 }
 

@@ -30,9 +30,11 @@ export function show(value: number, unit: Result['unit']): string {
 const range = (spread: Spread, one: (value: number) => string): string =>
   `${one(spread.median).padStart(10)}  (${one(spread.least)} to ${one(spread.most)})`;
 
-/** `61 %` below 3, `12.3 x` above. */
+/** `61 %` below 3, `12.3 x` above; near 100 % a tenth of a percent counts. */
 export const ratio = (value: number): string =>
-  value < 3 ? `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %` : `${digits(value)} x`;
+  value < 3
+    ? `${(value * 100).toFixed(value < 0.1 || (value > 0.9 && value < 1.1) ? 1 : 0)} %`
+    : `${digits(value)} x`;
 
 export function verdict({ goal, holds }: Answer): string {
   if (goal === undefined) return '';

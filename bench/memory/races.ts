@@ -1,5 +1,5 @@
 import { GuestRam } from '../../src/memory/guest-ram.ts';
-import { Iommu } from '../../src/memory/iommu.ts';
+import { Iommu, reach } from '../../src/memory/iommu.ts';
 import { AddressSpace, RIGHT } from '../../src/memory/page-table.ts';
 import type { Bench } from '../harness/bench.ts';
 import { native, nativeLimits } from '../harness/native.ts';
@@ -24,7 +24,7 @@ export const dmaBench: Bench = {
       const space = new AddressSpace(ram.size);
       const iova = space.map(0, ram.size, RIGHT.read | RIGHT.write)!;
       const iommu = new Iommu();
-      iommu.enter(space.memory, ram.memory);
+      iommu.enter(reach(space.memory, ram.memory));
       const whole = new Uint8Array(new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }).buffer);
       const guest = new Uint8Array(ram.memory);
       const local = (page: number): Uint8Array =>

@@ -1,4 +1,7 @@
-import { bytes, mib, ms, seconds, us, type Duration } from '../../src/base/units.ts';
+import type { Outcome } from '../../src/base/outcome.ts';
+import { bytes, mib, ms, seconds, us, type Bytes, type Duration } from '../../src/base/units.ts';
+import type { TraceSink } from '../../src/contract/events.ts';
+import type { FirmwareImage } from '../../src/contract/firmware.ts';
 import type { GuestDomain } from '../../src/contract/guest.ts';
 import { coprocId, domainId } from '../../src/contract/names.ts';
 import type { RunReport } from '../../src/contract/report.ts';
@@ -11,6 +14,14 @@ import { schedulers } from '../../src/schedulers/index.ts';
 
 const nowhere = { file: 'bench', line: 1, column: 1 };
 
+export interface SystemOptions {
+  readonly timeslice?: Duration;
+  readonly localMemory?: Bytes;
+  /** Firmware by name; without it, what comes with Covisor. */
+  readonly firmware?: (name: string) => Outcome<FirmwareImage>;
+  readonly trace?: TraceSink;
+}
+
 /** A whole system on threads: everything that is on in a run is on here, the trace excepted, which nobody reads. */
 export class System {
   readonly runtime = new ThreadsRuntime(1);
@@ -20,7 +31,7 @@ export class System {
   readonly #driven: Promise<void>;
   #over = (): void => {};
 
-  constructor(coprocs = 1, timeslice: Duration = ms(1)) {
+  constructor(coprocs = 1, options: SystemOptions = {}) {
     // A broken invariant rejects here and ends the bench.
     this.#driven = this.runtime.drive(new Promise((resolve) => (this.#over = resolve)));
     const library = firmwareLibrary();
@@ -28,8 +39,8 @@ export class System {
       runtime: this.runtime,
       platforms,
       schedulers,
-      firmware: (name) => library.load(name, { metered: false }),
-      trace: () => {},
+      firmware: options.firmware ?? ((name) => library.load(name, { metered: false })),
+      trace: options.trace ?? (() => {}),
     });
     for (let n = 0; n < coprocs; n++) {
       const added = this.hypervisor.addCoproc({
@@ -37,11 +48,11 @@ export class System {
         path: `/soc/gpu${n}`,
         compatible: 'covisor,tile-gpu',
         scheduler: { name: 'round-robin', parameters: {} },
-        timeslice,
+        timeslice: options.timeslice ?? ms(1),
         stopDeadline: seconds(5),
         commandTimeout: seconds(60),
         denyRetryLimit: undefined,
-        localMemory: mib(1),
+        localMemory: options.localMemory ?? mib(1),
         clock: 800_000_000,
         registers: { base: 0, size: bytes(4096) },
         interrupts: [32],

@@ -1,7 +1,7 @@
 import type { ContextSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
 import { ContextImage, contextBytes, digestWords, type FrontEndState } from '../memory/context-image.ts';
-import type { DmaFault } from '../memory/iommu.ts';
+import { reach, type DmaFault, type Reach } from '../memory/iommu.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 
 /** A context's firmware in the coprocessor: an instance in the context's own local memory. */
@@ -22,6 +22,7 @@ export class Context implements FrontEndState {
   /** What a board would have to move to switch it. */
   readonly bytes: number;
   readonly image: ContextImage;
+  readonly reach: Reach;
   /** Its local memory, where a switch has to sum it up. */
   readonly verified: Int32Array | undefined;
   readonly commands: RingConsumer;
@@ -41,6 +42,7 @@ export class Context implements FrontEndState {
     this.digest = digestWords(spec.firmware.digest);
     this.bytes = contextBytes(spec.firmware);
     this.image = new ContextImage(spec.image, spec.firmware);
+    this.reach = reach(spec.pageTable, spec.ram);
     this.verified = verifiesMemory ? new Int32Array(spec.local.buffer) : undefined;
     this.commands = new RingConsumer(spec.queue.commands);
     this.completions = new RingProducer(spec.queue.completions);

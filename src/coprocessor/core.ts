@@ -59,6 +59,7 @@ export class CoprocessorCore implements CoreParts {
   readonly #contexts = new Map<number, Context>();
   readonly #loader: FirmwareLoader;
   readonly #writable: Uint8Array;
+  readonly #resetValues = new Int32Array(WINDOW_WORDS);
   readonly #stepCycles: number;
   #state: CoprocState = table.initial;
   #until: Instant = START;
@@ -79,8 +80,10 @@ export class CoprocessorCore implements CoreParts {
     this.#loader = new FirmwareLoader(this);
     this.#stepCycles = Math.min(MAX_FUEL, Math.ceil((spec.stepLimit / 1e9) * spec.clock));
     this.#writable = new Uint8Array(WINDOW_WORDS);
-    for (const register of platform.registers)
-      if (register.firmware) this.#writable[register.offset >> 2] = 1;
+    for (const { offset, firmware, reset } of platform.registers) {
+      if (firmware) this.#writable[offset >> 2] = 1;
+      this.#resetValues[offset >> 2] = reset;
+    }
     this.resetWindow();
     this.reporter.state(this.#state, NO_SLOT, host.now());
     this.reporter.announce();
@@ -218,8 +221,8 @@ export class CoprocessorCore implements CoreParts {
       );
       return TURN.again;
     }
-    // What it raised and finished is told before it counts as whole.
-    this.reporter.announce();
+    // What it raised and finished is told before it counts as whole. The bell is for the end of the turn.
+    this.reporter.show();
     const saved = depart(this, context);
     this.loaded = undefined;
     if (request.next === undefined) {
@@ -434,8 +437,7 @@ export class CoprocessorCore implements CoreParts {
   }
 
   resetWindow(): void {
-    this.window.fill(0);
-    for (const register of this.platform.registers) this.window[register.offset >> 2] = register.reset;
+    this.window.set(this.#resetValues);
   }
 
   cycles(count: number): Duration {

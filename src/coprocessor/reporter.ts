@@ -95,6 +95,12 @@ export class Reporter {
     return this.#backlog.length > 0;
   }
 
+  /** Shows what was said so far, and rings for it later. */
+  show(): void {
+    this.flush();
+    if (this.#unheard) this.#ring.publish();
+  }
+
   /**
    * Shows what was said in a turn, and rings once for all of it: to wake the hypervisor is the dear part.
    * Says whether something found no room in this turn.

@@ -47,7 +47,7 @@ export function leaveRemains(core: CoreParts, context: Context): void {
 
 /** Step 7: the next context comes, firmware first, IOMMU before any DMA. Returns the bytes that changed hands. */
 export function arrive(core: CoreParts, context: Context): Outcome<number> {
-  const { image, firmware, spec } = context;
+  const { image, firmware } = context;
   if (image.state === IMAGE_STATE.away) return failed('its image is torn');
   const fresh = image.state === IMAGE_STATE.fresh;
   if (!fresh && !image.isFirmware(context.digest)) return failed('its image is of another firmware');
@@ -57,7 +57,7 @@ export function arrive(core: CoreParts, context: Context): Outcome<number> {
   core.window.set(image.registers);
   image.loadFrontEnd(context);
   core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
-  core.iommu.enter(spec.pageTable, spec.ram);
+  core.iommu.enter(context.reach);
   image.state = IMAGE_STATE.away;
   core.host.witness?.arrived(core, context, fresh);
   return ok(context.bytes);

@@ -1,4 +1,5 @@
-// Who may write the word: the sleeper sets ASLEEP and, once awake, AWAKE; ringers exchange it to AWAKE.
+// Who may write the word: the sleeper sets ASLEEP, or WATCHING while it looks now and then, and, once awake, AWAKE;
+// ringers exchange it to AWAKE.
 //
 // Why no wake-up is lost: the sleeper announces itself (store ASLEEP), then looks for work once more, then waits
 // for the word to leave ASLEEP. A ringer publishes work, then looks at the word. Both are sequentially consistent,
@@ -7,6 +8,7 @@
 
 const AWAKE = 0;
 const ASLEEP = 1;
+const WATCHING = 2;
 const WORDS_APART = 32;
 
 /** One side's bell in shared memory: many may ring, one sleeps. Ringing an awake side costs one atomic load. */
@@ -24,7 +26,7 @@ export class Doorbell {
 
   /** Call after the work is published. */
   ring(): void {
-    if (Atomics.load(this.#words, this.#at) !== ASLEEP) return;
+    if (Atomics.load(this.#words, this.#at) === AWAKE) return;
     if (Atomics.exchange(this.#words, this.#at, AWAKE) !== ASLEEP) return;
     if (this.#onWake === undefined) Atomics.notify(this.#words, this.#at, 1);
     else this.#onWake(this.#words, this.#at);
@@ -33,6 +35,21 @@ export class Doorbell {
   /** Says "I am going to sleep". Look for work afterwards, then either `wait` or `disarm`. */
   arm(): void {
     Atomics.store(this.#words, this.#at, ASLEEP);
+  }
+
+  /** Says "I look now and then": whoever rings leaves a mark, which costs it no notification. */
+  watch(): void {
+    Atomics.store(this.#words, this.#at, WATCHING);
+  }
+
+  /** Whether somebody rang since `watch` or `arm`. */
+  get rang(): boolean {
+    return Atomics.load(this.#words, this.#at) === AWAKE;
+  }
+
+  /** Whether its side sleeps, or is about to. */
+  get asleep(): boolean {
+    return Atomics.load(this.#words, this.#at) === ASLEEP;
   }
 
   disarm(): void {

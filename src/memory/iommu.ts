@@ -10,6 +10,17 @@ export interface DmaFault {
   readonly iova: number;
 }
 
+/** What one context reaches by DMA: views that are made once, not at each switch. */
+export interface Reach {
+  readonly table: Int32Array;
+  readonly ram: Uint8Array;
+}
+
+export const reach = (pageTable: SharedArrayBuffer, ram: SharedArrayBuffer): Reach => ({
+  table: new Int32Array(pageTable),
+  ram: new Uint8Array(ram),
+});
+
 /**
  * The coprocessor's way to guest memory: translates, checks rights, copies. It serves one address
  * space at a time and forgets everything about it when the context leaves.
@@ -26,12 +37,12 @@ export class Iommu {
   hits = 0;
   misses = 0;
 
-  /** Serves `pageTable` and `ram` from now on: before the context's first step. */
-  enter(pageTable: SharedArrayBuffer, ram: SharedArrayBuffer): void {
+  /** Serves what one context reaches from now on: before its first step. */
+  enter({ table, ram }: Reach): void {
     this.#invalidate();
-    this.#table = new Int32Array(pageTable);
-    this.#ram = new Uint8Array(ram);
-    this.#epoch = Atomics.load(this.#table, EPOCH);
+    this.#table = table;
+    this.#ram = ram;
+    this.#epoch = Atomics.load(table, EPOCH);
   }
 
   /** Serves nobody: after the context's last step. Every access faults. */

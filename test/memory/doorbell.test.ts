@@ -137,6 +137,20 @@ describe('a doorbell', () => {
     expect(woken).toBe(1);
   });
 
+  test('only leaves its mark on who looks now and then, and is heard by who sleeps after that', () => {
+    const { bell: one } = bell();
+    one.watch();
+    expect([one.rang, one.asleep]).toEqual([false, false]);
+    expect(atomics(() => one.ring())).toEqual(['load', 'exchange 0']);
+    expect(one.rang).toBe(true);
+    one.watch();
+    expect(one.rang).toBe(false);
+    one.arm();
+    expect(one.asleep).toBe(true);
+    expect(atomics(() => one.ring())).toContain('notify');
+    expect([one.rang, one.asleep]).toEqual([true, false]);
+  });
+
   test('rings its own side only', () => {
     const { memory, words } = bell();
     const [one, other] = [new Doorbell(memory, 0), new Doorbell(memory, 1)];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PAGE_BYTES } from '../../src/memory/guest-ram.ts';
-import { Iommu } from '../../src/memory/iommu.ts';
+import { Iommu, reach } from '../../src/memory/iommu.ts';
 import { AddressSpace, EPOCH, RIGHT } from '../../src/memory/page-table.ts';
 import { ROOT, TABLES, decode, handMade } from './page-tables.ts';
 
@@ -96,7 +96,7 @@ describe('an address space behind an IOMMU', () => {
         const ram = new SharedArrayBuffer(RAM_BYTES);
         const space = new AddressSpace(RAM_BYTES);
         const iommu = new Iommu();
-        iommu.enter(space.memory, ram);
+        iommu.enter(reach(space.memory, ram));
         const oracle = new Oracle();
         const mapped: { iova: number; pages: number }[] = [];
         const unmapped: { iova: number; bytes: number }[] = [];
@@ -136,7 +136,7 @@ describe('an address space behind an IOMMU', () => {
           } else if (now.kind === 'leave') {
             iommu.leave();
             expect(iommu.read(512 * PAGE_BYTES, new Uint8Array(1))).toBeDefined();
-            iommu.enter(space.memory, ram);
+            iommu.enter(reach(space.memory, ram));
             oracle.stale.clear();
           } else if (now.kind === 'dma') {
             const base = mapped.length === 0 ? 0 : mapped[now.which % mapped.length]!.iova;
@@ -184,7 +184,7 @@ describe('an address space behind an IOMMU', () => {
     new Uint8Array(ram).fill(1, 0, PAGE_BYTES).fill(2, PAGE_BYTES, 2 * PAGE_BYTES);
     const space = new AddressSpace(ram.byteLength);
     const iommu = new Iommu();
-    iommu.enter(space.memory, ram);
+    iommu.enter(reach(space.memory, ram));
     const local = new Uint8Array(1);
     const iova = space.map(0, PAGE_BYTES, BOTH)!;
     expect(iommu.read(iova, local)).toBeUndefined();
@@ -207,7 +207,7 @@ describe('an address space behind an IOMMU', () => {
     const space = new AddressSpace(PAGE_BYTES);
     const iommu = new Iommu();
     const ram = new SharedArrayBuffer(PAGE_BYTES);
-    iommu.enter(space.memory, ram);
+    iommu.enter(reach(space.memory, ram));
     const iovas = [1, 2, 3].map(() => space.map(0, PAGE_BYTES, BOTH)!);
     const epochs = iovas.map((iova) => space.unmap(iova)!.epoch);
     expect(epochs).toEqual([1, 2, 3]);
@@ -225,17 +225,17 @@ describe('an address space behind an IOMMU', () => {
     const iova = one.map(0, PAGE_BYTES, BOTH)!;
     const iommu = new Iommu();
     const local = new Uint8Array(1);
-    iommu.enter(one.memory, ram);
+    iommu.enter(reach(one.memory, ram));
     expect(iommu.read(iova, local)).toBeUndefined();
     iommu.leave();
     expect(iommu.read(iova, local)).toEqual({ access: 'read', iova });
     expect([iommu.stale, iommu.synchronise()]).toEqual([false, -1]);
-    iommu.enter(other.memory, otherRam);
+    iommu.enter(reach(other.memory, otherRam));
     expect(iommu.read(iova, local)).toEqual({ access: 'read', iova });
     expect(other.map(0, PAGE_BYTES, RIGHT.read)).toBe(iova);
     expect(iommu.read(iova, local)).toBeUndefined();
     expect(local[0]).toBe(0);
-    iommu.enter(one.memory, ram);
+    iommu.enter(reach(one.memory, ram));
     expect(iommu.read(iova, local)).toBeUndefined();
     expect(local[0]).toBe(1);
     expect(iommu.write(iova, local)).toBeUndefined();
@@ -246,7 +246,7 @@ describe('an address space behind an IOMMU', () => {
     const space = new AddressSpace(ram.byteLength);
     const iova = space.map(0, ram.byteLength, BOTH)!;
     const iommu = new Iommu();
-    iommu.enter(space.memory, ram);
+    iommu.enter(reach(space.memory, ram));
     for (let round = 0; round < 3; round++) iommu.read(iova, new Uint8Array(ram.byteLength));
     // A page is looked up when the range is checked and again when it is copied.
     expect([iommu.misses, iommu.hits]).toEqual([8, 3 * 16 - 8]);
@@ -256,7 +256,7 @@ describe('an address space behind an IOMMU', () => {
 
   test('moves nothing for no bytes, wherever they are', () => {
     const iommu = new Iommu();
-    iommu.enter(new AddressSpace(PAGE_BYTES).memory, new SharedArrayBuffer(PAGE_BYTES));
+    iommu.enter(reach(new AddressSpace(PAGE_BYTES).memory, new SharedArrayBuffer(PAGE_BYTES)));
     for (const iova of [0, 1, PAGE_BYTES, 2 ** 32 - 1]) {
       expect(iommu.read(iova, new Uint8Array(0))).toBeUndefined();
       expect(iommu.write(iova, new Uint8Array(0))).toBeUndefined();
@@ -271,7 +271,7 @@ describe('an address space behind an IOMMU', () => {
     ]);
     const ram = new SharedArrayBuffer(2 * PAGE_BYTES);
     const iommu = new Iommu();
-    iommu.enter(table, ram);
+    iommu.enter(reach(table, ram));
     const last = 2 ** 32 - PAGE_BYTES;
     expect(iommu.write(last, new Uint8Array(PAGE_BYTES).fill(1))).toBeUndefined();
     expect(iommu.write(2 ** 32 - 1, new Uint8Array([2]))).toBeUndefined();
@@ -299,7 +299,7 @@ describe('an address space behind an IOMMU', () => {
       }
     }
     const iommu = new Iommu();
-    iommu.enter(table, ram);
+    iommu.enter(reach(table, ram));
     const local = new Meddling(count * PAGE_BYTES);
     expect(iommu.read(0, local)).toEqual({ access: 'read', iova: at * PAGE_BYTES });
     expect(local.subarray(0, at * PAGE_BYTES).every((byte) => byte === 9)).toBe(true);
@@ -341,7 +341,7 @@ describe('a page table full of rubbish', () => {
           const ram = new SharedArrayBuffer(RAM * PAGE_BYTES);
           const bytes = new Uint8Array(ram);
           const iommu = new Iommu();
-          iommu.enter(table.buffer, ram);
+          iommu.enter(reach(table.buffer, ram));
           for (const [page, offset, size, isWrite] of transfers) {
             const iova = page * PAGE_BYTES + offset;
             const right = isWrite ? RIGHT.write : RIGHT.read;

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -17,6 +19,7 @@ import { BELL, MESSAGES_SENT } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
 import { newEpoch, threadClock, type Epoch } from './clock.ts';
 import { spinnersMemory } from './spinners.ts';
+import { Watch } from './watch.ts';
 
 /** What a coprocessor's thread offers on its control plane. */
 export interface CoprocessorControl {
@@ -53,6 +56,7 @@ export class ThreadsRuntime implements Runtime {
   readonly #epoch: Epoch = newEpoch();
   readonly #spinners = spinnersMemory();
   readonly #ports = new Set<ThreadPort>();
+  readonly #cores = availableParallelism();
   readonly #broken: Promise<never>;
   /** An invariant broke in a callback: whoever drives the run is told. */
   #fail: (error: unknown) => void = () => {};
@@ -79,10 +83,22 @@ export class ThreadsRuntime implements Runtime {
         spinners: this.#spinners,
       },
       guarded,
+      new Watch(
+        () => this.timeline.now(),
+        () => this.#freeCore,
+        () => turnOfTheEventLoop(),
+      ),
       () => this.#ports.delete(port),
     );
     this.#ports.add(port);
     return port;
+  }
+
+  /** Whether a core is left for this thread while it waits. */
+  get #freeCore(): boolean {
+    let awake = 0;
+    for (const port of this.#ports) if (port.awake) awake++;
+    return awake < this.#cores;
   }
 
   async drive(finished: Promise<void>): Promise<void> {
@@ -113,7 +129,7 @@ class ThreadPort implements CoprocessorPort {
   #isGone = false;
   #reason: string | undefined;
 
-  constructor(workerData: CoprocessorWorkerData, listener: PortListener, onGone: () => void) {
+  constructor(workerData: CoprocessorWorkerData, listener: PortListener, watch: Watch, onGone: () => void) {
     const { spec } = workerData;
     this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [] });
     this.#words = new Int32Array(spec.channel.bells);
@@ -132,7 +148,11 @@ class ThreadPort implements CoprocessorPort {
         listener.onExit(reason);
       });
     });
-    void this.#listen(new Doorbell(spec.channel.bells, BELL.hypervisor), listener);
+    void this.#listen(new Doorbell(spec.channel.bells, BELL.hypervisor), listener, watch);
+  }
+
+  get awake(): boolean {
+    return !this.#bell.asleep;
   }
 
   ring(): void {
@@ -167,9 +187,13 @@ class ThreadPort implements CoprocessorPort {
     return Promise.race([answer, this.#gone.then((reason) => failed(`the coprocessor is gone: ${reason}`))]);
   }
 
-  async #listen(bell: Doorbell, listener: PortListener): Promise<void> {
+  async #listen(bell: Doorbell, listener: PortListener, watch: Watch): Promise<void> {
+    const came = (): boolean => bell.rang || this.#isGone;
     while (!this.#isGone) {
-      // Armed before looking, so that an event between looking and sleeping rings.
+      // Marked before looking, so that an event between looking and sleeping rings.
+      bell.watch();
+      listener.onEvents();
+      if (await watch.keep(came)) continue;
       bell.arm();
       listener.onEvents();
       await bell.rung();

@@ -55,13 +55,11 @@ const targets: readonly Target[] = [
     functions: ['enter', 'stale', 'synchronise', '#invalidate'].map((name) => `Iommu.${name}`),
     scenarios: ['iotlb'],
     equivalent: {
-      'Iommu.enter: this.#invalidate(); and this.#table = new Int32Array(pageTable); swapped':
+      'Iommu.enter: this.#invalidate(); and this.#table = table; swapped': 'both are its own',
+      'Iommu.enter: this.#table = table; and this.#ram = ram; swapped': 'both are its own',
+      'Iommu.enter: this.#ram = ram; and this.#epoch = Atomics.load(table, EPOCH) swapped':
         'both are its own',
-      'Iommu.enter: this.#table = new Int32Array(pageTable) and this.#ram = new Uint8Array(ram); swapped':
-        'both are its own',
-      'Iommu.enter: this.#table = new Int32Array(pageTable); and this.#ram = new Uint8Array(ram); swapped':
-        'both are its own',
-      'Iommu.enter: this.#ram = new Uint8Array(ram); and this.#epoch = Atomics.load(this.#table,  swapped':
+      'Iommu.enter: this.#ram = ram; and this.#epoch = Atomics.load(table, EPOCH); swapped':
         'both are its own',
       'Iommu.synchronise: if (epoch === this.#epoch) return -1; and this.#invalidate(); swapped':
         'forgets more than it has to',

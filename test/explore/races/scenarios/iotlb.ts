@@ -1,5 +1,5 @@
 // The IOTLB protocol: memory that was taken from a device is reused only when the device can reach it no more.
-import { Iommu } from '../../../../src/memory/iommu.ts';
+import { Iommu, reach } from '../../../../src/memory/iommu.ts';
 import { AddressSpace, BLOCK_BYTES, RIGHT } from '../../../../src/memory/page-table.ts';
 import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
 
@@ -18,7 +18,7 @@ const system = (pages = 1) => {
   const bytes = new Uint8Array(ram);
   bytes.fill(PUBLIC);
   const iommu = new Iommu();
-  iommu.enter(space.memory, ram);
+  iommu.enter(reach(space.memory, ram));
   const words = new Int32Array(new SharedArrayBuffer(8));
   return { ram: bytes, space, iommu, iovas, words, epoch: 0, seen: [] as number[], faults: 0 };
 };
@@ -109,7 +109,7 @@ export const scenarios = {
     threads: {
       hypervisor: ({ space, iovas }) => void space.unmap(iovas[0]!),
       device(state) {
-        state.iommu.enter(state.space.memory, state.ram.buffer);
+        state.iommu.enter(reach(state.space.memory, state.ram.buffer));
         dma(state, state.iovas[0]!);
       },
     },
@@ -118,7 +118,7 @@ export const scenarios = {
   'a first page is mapped while the device looks': scenario({
     setup() {
       const state = { ...system(), space: new AddressSpace(PAGE) };
-      state.iommu.enter(state.space.memory, state.ram.buffer);
+      state.iommu.enter(reach(state.space.memory, state.ram.buffer));
       return { ...state, mappedAt: undefined as number | undefined };
     },
     threads: {
@@ -160,15 +160,15 @@ export const scenarios = {
       second.space.unmap(second.space.map(0, PAGE, RIGHT.read)!);
       const moved = second.space.unmap(second.iovas[0]!);
       if (second.space.unmap(second.iovas[0]!) !== undefined) throw new Error('unmapped twice');
-      iommu.enter(second.space.memory, second.ram.buffer);
+      iommu.enter(reach(second.space.memory, second.ram.buffer));
       if (moved?.epoch !== 2 || iommu.stale) throw new Error('a table that was just entered is stale');
       dma(first, second.iovas[1]!);
       if (first.seen.at(-1) !== SECRET) throw new Error('the second context does not reach its page');
       dma(first, second.space.map(0, 2 * PAGE, RIGHT.read)! + PAGE);
       if (first.seen.at(-1) !== SECRET) throw new Error('the second page of a mapping is another one');
-      iommu.enter(second.space.memory, second.ram.buffer);
+      iommu.enter(reach(second.space.memory, second.ram.buffer));
       second.space.unmap(second.iovas[1]!);
-      iommu.enter(second.space.memory, second.ram.buffer);
+      iommu.enter(reach(second.space.memory, second.ram.buffer));
       const before = first.faults;
       dma(first, second.iovas[1]!);
       if (first.faults !== before + 1) throw new Error('what an earlier context used is still reached');
