@@ -11,6 +11,9 @@ import type { RunReport } from '../src/contract/report.ts';
 import type { SchedulerFactory } from '../src/contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../src/contract/system.ts';
 import { firmwareLibrary } from '../src/firmware/library.ts';
+import { Injector } from '../src/faults/injector.ts';
+import { NO_FAULTS, type FaultPlan } from '../src/faults/plan.ts';
+import { targetsOf } from '../src/faults/targets.ts';
 import type { Domain } from '../src/hypervisor/domain.ts';
 import { Hypervisor } from '../src/hypervisor/hypervisor.ts';
 import { checkLaws } from '../src/observe/laws.ts';
@@ -52,6 +55,7 @@ export function coproc(id: string, settings: Partial<Omit<CoprocDescription, 'id
 export interface RigOptions {
   readonly coprocs?: readonly CoprocDescription[];
   readonly seed?: number;
+  readonly faults?: FaultPlan;
   readonly platforms?: Readonly<Record<string, Platform>>;
   readonly schedulers?: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   /** Firmware of the test's own, by name, beside the library's. */
@@ -63,6 +67,8 @@ export type Main = (domain: GuestDomain) => Promise<void>;
 /** A hypervisor with coprocessors, for tests: domains are functions. Close it, or use {@link withRig}. */
 export class Rig {
   readonly runtime: Runtime;
+  /** Carries out the plan, from the run's first moment. */
+  readonly injector: Injector;
   readonly hypervisor: Hypervisor;
   readonly trace: TraceEvent[] = [];
   /** Result files by path: `domain/file`. */
@@ -70,8 +76,10 @@ export class Rig {
   readonly domains: Domain[] = [];
 
   constructor(kind: Runtime['kind'], options: RigOptions = {}) {
-    this.runtime =
-      kind === 'threads' ? new ThreadsRuntime(options.seed ?? 1) : new SimulatedRuntime(options.seed ?? 1);
+    this.injector = new Injector(options.faults ?? NO_FAULTS);
+    this.runtime = this.injector.wrap(
+      kind === 'threads' ? new ThreadsRuntime(options.seed ?? 1) : new SimulatedRuntime(options.seed ?? 1),
+    );
     const { metered } = this.runtime;
     const library = firmwareLibrary();
     this.hypervisor = new Hypervisor({
@@ -79,7 +87,10 @@ export class Rig {
       platforms: options.platforms ?? platforms,
       schedulers: options.schedulers ?? schedulers,
       firmware: (name) => options.firmware?.(name, metered) ?? library.load(name, { metered }),
-      trace: (event) => void this.trace.push(event),
+      trace: (event) => {
+        this.trace.push(event);
+        this.injector.onEvent(event);
+      },
     });
     for (const description of options.coprocs ?? [coproc('gpu0')]) {
       const added = this.hypervisor.addCoproc(description);
@@ -131,6 +142,7 @@ export class Rig {
   /** Runs all domains to their end, then checks every law on the figures. */
   async run(meanwhile?: () => Promise<void>): Promise<RunReport> {
     const all = this.domains.map((domain) => this.hypervisor.runDomain(domain));
+    this.injector.start(targetsOf(this.hypervisor));
     if (meanwhile !== undefined) all.push(meanwhile());
     await this.runtime.drive(Promise.all(all).then(() => undefined));
     this.hypervisor.close();

@@ -19,12 +19,18 @@ const words = new Int32Array(spec.channel.bells);
 const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
 const now = threadClock(epoch);
 const spinning = new Spinners(spinners, now);
-const core = new CoprocessorCore(
-  spec,
-  platform,
-  { now, spend: () => {} },
-  new Doorbell(spec.channel.bells, BELL.hypervisor),
-);
+const host = { now, spend: () => {} };
+const hypervisor = new Doorbell(spec.channel.bells, BELL.hypervisor);
+const { ailments } = spec;
+const core =
+  ailments === undefined
+    ? new CoprocessorCore(spec, platform, host, hypervisor)
+    : (await import('../src/runtime/threads/ailing.ts')).ailingCore(
+        { ...spec, ailments },
+        platform,
+        host,
+        hypervisor,
+      );
 
 let handled = 0;
 const control: CoprocessorControl = {

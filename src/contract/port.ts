@@ -57,6 +57,8 @@ export interface CoprocessorSpec {
   readonly verifiesMemory?: boolean;
   /** A single step that takes longer than this is hung, for the simulated runtime. */
   readonly stepLimit: Duration;
+  /** What is wrong with it, in a run with a fault plan: `src/coprocessor/ailments.ts`. Absent: nothing. */
+  readonly ailments?: SharedArrayBuffer;
 }
 
 /** What the hypervisor is told by a port. */

@@ -1,4 +1,4 @@
-import type { Duration } from '../base/units.ts';
+import type { Duration, Instant } from '../base/units.ts';
 import type { CoprocId, DomainId, VcoprocId } from './names.ts';
 import type { DomainState, VcoprocState } from './states.ts';
 
@@ -80,6 +80,24 @@ export interface DomainReport {
   readonly files: readonly string[];
 }
 
+/** What became of one fault of a plan. */
+export interface FaultReport {
+  readonly kind: string;
+  /** The fault in words: what, on whom, when. */
+  readonly fault: string;
+  /** How often it happened. */
+  readonly times: number;
+  /** When it happened first; null when it never did. */
+  readonly at: Instant | null;
+  /**
+   * `recovered`: it cost time and nothing else. `reported`: somebody lost something and was told what.
+   * `refused`: what it spoiled was turned away before anybody used it.
+   */
+  readonly became: 'recovered' | 'reported' | 'refused' | 'never happened';
+  /** Who was told what. */
+  readonly detail: string;
+}
+
 /** The whole run in figures: what `covisor run --json` prints. */
 export interface RunReport {
   readonly schemaVersion: 1;
@@ -95,6 +113,8 @@ export interface RunReport {
   readonly coprocs: readonly CoprocReport[];
   readonly vcoprocs: readonly VcoprocReport[];
   readonly domains: readonly DomainReport[];
+  /** In the order of the plan; only of a run with one. */
+  readonly faults?: readonly FaultReport[];
   /** The run's report page, below the output folder; null when no files are written. */
   readonly report: string | null;
 }

@@ -37,7 +37,7 @@ const table = compileTable<CoprocState, CoprocessorEvent>(coprocessorMachine, CO
 /** Cycles that fetching, finishing or looking takes: what a simulated run charges beside the firmware's own. */
 const FRONT_END_CYCLES = 64;
 
-const OUT_OF_FUEL = 'out of fuel';
+export const OUT_OF_FUEL = 'out of fuel';
 const MAX_FUEL = 2 ** 30;
 
 /**

@@ -49,7 +49,7 @@ export class FirmwareLoader {
     const firstGlobals = new DataView(new ArrayBuffer(image.globals.length * 8));
     instance.value.saveGlobals(firstGlobals);
     return ok({
-      instance: instance.value,
+      instance: this.#core.host.firmware?.(instance.value) ?? instance.value,
       commandBlock: new Int32Array(local.buffer, image.commandAddress, BLOCK_WORDS),
       firstGlobals,
     });

@@ -1,6 +1,7 @@
 import type { Duration, Instant } from '../base/units.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { CoprocessorSpec } from '../contract/port.ts';
+import type { FirmwareInstance } from '../firmware/instance.ts';
 import type { Iommu } from '../memory/iommu.ts';
 import type { Context } from './context.ts';
 
@@ -11,6 +12,8 @@ export interface CoreHost {
   spend(length: Duration): void;
   /** Where a DMA to `iova` goes instead: a fault of the hardware. Absent where there are none. */
   iova?(iova: number): number;
+  /** The firmware as it really runs. Absent: as it is. */
+  firmware?(instance: FirmwareInstance): FirmwareInstance;
   readonly witness?: ContextWitness;
 }
 

@@ -142,12 +142,12 @@ class Trial implements RunView {
       vcoprocs,
     };
     const drawn = drawPlan(oracle, surface, faults);
-    const injector = new Injector({ faults: [...plan.faults, ...drawn.faults] }, (fault) =>
-      this.#onFault(fault),
+    const injector = new Injector(
+      { faults: [...plan.faults, ...drawn.faults] },
+      { onFault: (fault) => this.#onFault(fault) },
     );
     const simulated = new SimulatedRuntime(0, {
       oracle,
-      disturbance: injector,
       witness: contextModel(),
       onStep: () => this.#onStep(),
     });
@@ -252,11 +252,12 @@ class Trial implements RunView {
   #onFault(fault: Fault): void {
     this.#faults.push(showFault(fault));
     this.#marks.note(`injected: ${fault.fault}`);
-    if ('coproc' in fault) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(fault.coproc)}`);
+    const { coproc } = fault as { coproc?: string };
+    if (coproc !== undefined) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(coproc)}`);
     if (BELL_FAULTS.has(fault.fault)) this.#bellsFail = true;
-    if ('coproc' in fault) this.#disturbed.add(fault.coproc);
+    if (coproc !== undefined) this.#disturbed.add(coproc);
     else if ('vcoproc' in fault) this.#disturbed.add(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1));
-    else if (fault.fault === 'late-timers') this.#disturbedAll = true;
+    else if (fault.fault === 'late-timers' || fault.fault === 'fail') this.#disturbedAll = true;
   }
 
   #toDomain(name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean {

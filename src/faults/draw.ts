@@ -24,7 +24,7 @@ const EVENTS = [
   'interrupt',
 ] as const;
 
-const KINDS: readonly FaultKind[] = [
+const KINDS = [
   'kill',
   'hang',
   'stall',
@@ -41,7 +41,7 @@ const KINDS: readonly FaultKind[] = [
   'destroy-domain',
   'pause-domain',
   'late-timers',
-];
+] as const satisfies readonly FaultKind[];
 
 /**
  * Draws a plan of at most `most` faults. Every fault has points of its own, so that one can be taken back and
@@ -56,7 +56,12 @@ export function drawPlan(oracle: Oracle, surface: FaultSurface, most: number): F
   return { faults };
 }
 
-function drawFault(oracle: Oracle, point: string, fault: FaultKind, surface: FaultSurface): Fault {
+function drawFault(
+  oracle: Oracle,
+  point: string,
+  fault: (typeof KINDS)[number],
+  surface: FaultSurface,
+): Fault {
   const one = <T>(from: readonly T[]): T => from[oracle.choose(point, from.length)]!;
   const length = (): Duration => one(LENGTHS);
   const fraction = (): number => oracle.choose(point, 4096) / 4096;

@@ -1,90 +1,94 @@
 import { InvariantError } from '../base/assert.ts';
-import { NEVER, after, ns, type Duration, type Instant } from '../base/units.ts';
+import { expectedOneOf } from '../base/nearest.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import type { Random } from '../base/random.ts';
+import { after, ns, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
-import type { CoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { ContextSpec, CoprocessorPort, PortListener, Runtime, Timeline } from '../contract/port.ts';
-import { IMAGE_STATE, IMAGE_HEADER_BYTES } from '../memory/context-image.ts';
-import type { Fault, FaultPlan, Moment } from './plan.ts';
+import type {
+  ContextSpec,
+  CoprocessorPort,
+  CoprocessorSpec,
+  PortListener,
+  Runtime,
+} from '../contract/port.ts';
+import type { FaultReport } from '../contract/report.ts';
+import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
+import { corruptRing, damageAtRest } from './damage.ts';
+import { Impairments, type Impairment } from './impairments.ts';
+import { Ledger, type Fate } from './ledger.ts';
+import { isCorePoint, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
 
 /** What faults reach beside the hardware. */
 export interface FaultTargets {
   /** Does one of these to a domain, if it is in a state for it. Says whether it did. */
   domain(name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean;
   /** The context of a vcoproc, while there is one. */
-  context(vcoproc: string): Pick<ContextSpec, 'image' | 'local'> | undefined;
+  context(vcoproc: string): ContextSpec | undefined;
 }
 
-/** What is wrong with one coprocessor now. */
-interface Ailment {
-  port: CoprocessorPort | undefined;
-  hang: boolean;
-  stall: Duration;
-  slow: number;
-  slowUntil: Instant;
-  loseInterrupts: number;
-  duplicateInterrupts: number;
-  delayInterrupts: number;
-  delay: Duration;
-  dropDoorbells: number;
-  denySwitches: number;
-  retry: Duration;
-  runawayDma: number;
+export interface InjectorOptions {
+  /** Told of each fault when it is carried out; some show later, when somebody comes to where they lie. */
+  readonly onFault?: (fault: Fault) => void;
+  /** Whether faults may come while it runs: then coprocessors are ready for them although the plan has none. */
+  readonly live?: boolean;
 }
 
 interface Pending {
   readonly fault: Fault;
-  /** Events of its kind that have to come. */
+  readonly fate: Fate;
+  /** Events of its kind, or calls of its point, that have to come. */
   left: number;
 }
 
-/** An address that no domain maps: the highest page. */
-const NOWHERE = 0xffff_f000;
+/** What a fault has told a coprocessor to do. */
+interface Told {
+  readonly fate: Fate;
+  readonly ailments: Ailments;
+  readonly order: number;
+  struck: boolean;
+}
 
-/** Carries out a fault plan on a runtime that it wraps. */
+interface Unit {
+  readonly memory: SharedArrayBuffer;
+  readonly ailments: Ailments;
+  port: CoprocessorPort | undefined;
+}
+
+export const FAILED = 'failed by the fault plan';
+
+/** Carries out a fault plan on a runtime that it wraps, and keeps account of what became of each fault. */
 export class Injector {
   readonly #plan: FaultPlan;
-  readonly #onFault: (fault: Fault) => void;
-  readonly #ailments = new Map<CoprocId, Ailment>();
+  readonly #options: InjectorOptions;
+  readonly #ledger = new Ledger();
+  readonly #units = new Map<string, Unit>();
+  readonly #impairments = new Impairments();
   #pending: Pending[] = [];
+  #told: Told[] = [];
   /** Vcoprocs whose image is damaged as soon as it is at rest. */
-  #damage: Extract<Fault, { fault: 'flip-bit' | 'truncate' }>[] = [];
-  #timeline: Timeline | undefined;
+  #damage: { fault: Extract<Fault, { fault: 'flip-bit' | 'truncate' }>; fate: Fate }[] = [];
+  /** Faults whose time begins with the run. */
+  #timed: { fault: Fault; fate: Fate }[] = [];
+  #runtime: Runtime | undefined;
+  #random: Random | undefined;
   #targets: FaultTargets | undefined;
-  #lateBy: Duration = ns(0);
+  #lateBy = ns(0);
   #lateUntil = 0 as Instant;
 
-  /** `onFault` is told of each fault when it happens. */
-  constructor(plan: FaultPlan, onFault: (fault: Fault) => void) {
+  constructor(plan: FaultPlan, options: InjectorOptions = {}) {
     this.#plan = plan;
-    this.#onFault = onFault;
-  }
-
-  // ---- what a simulated coprocessor asks
-
-  pace(coproc: CoprocId, length: Duration): Duration {
-    const ailment = this.#ailments.get(coproc);
-    if (ailment === undefined) return length;
-    if (ailment.hang) {
-      ailment.hang = false;
-      return NEVER as number as Duration;
-    }
-    const { stall } = ailment;
-    ailment.stall = ns(0);
-    const slow = this.#now < ailment.slowUntil ? ailment.slow : 1;
-    return ns(length * slow + stall);
-  }
-
-  iova(coproc: CoprocId, iova: number): number {
-    return this.#used(coproc, 'runawayDma') ? NOWHERE : iova;
+    this.#options = options;
+    for (const fault of plan.faults) this.#expect(fault);
   }
 
   // ---- wrapping
 
-  /** The runtime with its faults. Without any, it behaves as it is. */
+  /** The runtime with its faults. Without any, it is as it was. */
   wrap(runtime: Runtime): Runtime {
+    this.#runtime = runtime;
+    if (this.#plan.faults.length === 0 && this.#options.live !== true) return runtime;
     const { timeline } = runtime;
-    this.#timeline = timeline;
     return {
       kind: runtime.kind,
       random: runtime.random,
@@ -94,229 +98,333 @@ export class Injector {
         at: (deadline, what) =>
           timeline.at(deadline < this.#lateUntil ? after(deadline, this.#lateBy) : deadline, what),
       },
-      startCoprocessor: (spec, platform, listener) => {
-        const ailment = this.#ailment(spec.id);
-        const port = runtime.startCoprocessor(
-          spec,
-          this.#platform(spec.id, platform),
-          this.#listener(spec.id, listener),
-        );
-        const faulty: CoprocessorPort = {
-          ring: () => {
-            if (!this.#used(spec.id, 'dropDoorbells')) port.ring();
-          },
-          attach: (context) => port.attach(context),
-          detach: (slot) => port.detach(slot),
-          kill: (reason) => port.kill(reason),
-        };
-        ailment.port = port;
-        return faulty;
-      },
+      startCoprocessor: (spec, platform, listener) => this.#start(runtime, spec, platform, listener),
       drive: (finished) => runtime.drive(finished),
       close: () => runtime.close(),
     };
   }
 
-  #listener(coproc: CoprocId, listener: PortListener): PortListener {
+  #start(
+    runtime: Runtime,
+    spec: CoprocessorSpec,
+    platform: Platform,
+    listener: PortListener,
+  ): CoprocessorPort {
+    const unit = this.#unit(spec.id);
+    if (this.#reached('start', spec.id)) return stillborn(runtime, listener);
+    const ailing = { ...spec, ailments: unit.memory };
+    const port = runtime.startCoprocessor(ailing, platform, this.#listener(spec.id, listener));
+    unit.port = port;
+    return {
+      ring: () => {
+        if (this.#impairments.take(spec.id, 'drop-doorbells') === undefined) port.ring();
+      },
+      attach: (context) =>
+        this.#reached('attach', spec.id) ? Promise.resolve(failed(FAILED)) : port.attach(context),
+      detach: (slot) => port.detach(slot),
+      kill: (reason) => port.kill(reason),
+    };
+  }
+
+  #listener(coproc: string, listener: PortListener): PortListener {
+    const impairments = this.#impairments;
     const tell = (): void => {
-      if (this.#used(coproc, 'loseInterrupts')) return;
-      if (this.#used(coproc, 'delayInterrupts')) {
-        this.#at(after(this.#now, this.#ailment(coproc).delay), () => listener.onEvents());
+      if (impairments.take(coproc, 'lose-interrupts') !== undefined) return;
+      const delay = impairments.take(coproc, 'delay-interrupts');
+      if (delay !== undefined) {
+        this.#at(after(this.#now, delay), () => listener.onEvents());
         return;
       }
       listener.onEvents();
-      if (this.#used(coproc, 'duplicateInterrupts')) listener.onEvents();
+      if (impairments.take(coproc, 'duplicate-interrupts') !== undefined) listener.onEvents();
     };
     return { onEvents: tell, onExit: (reason) => listener.onExit(reason) };
   }
 
-  #platform(coproc: CoprocId, platform: Platform): Platform {
-    return {
-      ...platform,
-      createDevice: () => {
-        const device = platform.createDevice();
-        return {
-          onWrite: (window, offset, value) => device.onWrite(window, offset, value),
-          accepts: (window) => device.accepts(window),
-          onStart: (window) => device.onStart(window),
-          onStep: (window) => device.onStep(window),
-          onEnd: (window, succeeded) => device.onEnd(window, succeeded),
-          quiesce: (window, active, firmware) =>
-            this.#used(coproc, 'denySwitches')
-              ? { kind: 'denied', retryAfter: this.#ailment(coproc).retry }
-              : device.quiesce(window, active, firmware),
-        };
-      },
-    };
-  }
-
   // ---- when
 
-  /** Begins to count. */
+  /** Begins to count time and events. */
   start(targets: FaultTargets): void {
     this.#targets = targets;
-    for (const fault of this.#plan.faults) {
-      const moment: Moment = fault.when;
-      if ('at' in moment) this.#at(after(this.#now, moment.at), () => this.#inflict(fault));
-      else this.#pending.push({ fault, left: moment.nth });
-    }
+    this.#random = this.#timed.some(({ fault }) => drawn(fault.when)) ? this.#draw() : undefined;
+    for (const { fault, fate } of this.#timed.splice(0)) this.#await(fault, fate);
+  }
+
+  /** One more fault, from now on. Says why not. */
+  inject(fault: Fault): Outcome<() => FaultReport> {
+    const { coproc } = fault as { coproc?: string };
+    if (coproc !== undefined && !this.#units.has(coproc))
+      return failed(`no coprocessor ${coproc}; ${expectedOneOf(coproc, this.#units.keys())}`);
+    const fate = this.#expect(fault);
+    for (const { fault: own, fate: its } of this.#timed.splice(0)) this.#await(own, its);
+    return ok(() => {
+      this.#look();
+      return fate.report;
+    });
   }
 
   /** Every event of the trace comes through here, too. */
   onEvent(event: TraceEvent): void {
+    this.#look();
+    this.#ledger.onEvent(event);
     if (this.#damage.length > 0 && event.kind === 'switch') this.#damageAtRest();
-    if (this.#pending.length === 0) return;
-    const due = this.#pending.filter((pending) => matches(pending.fault.when, event) && --pending.left === 0);
+    if (this.#pending.length === 0 || this.#targets === undefined) return;
+    const due = this.#pending.filter((pending) => this.#due(pending, event));
     if (due.length === 0) return;
-    this.#pending = this.#pending.filter((pending) => pending.left > 0);
-    for (const { fault } of due) {
-      const { plus = ns(0) } = fault.when as Extract<Moment, { nth: number }>;
+    this.#pending = this.#pending.filter(({ left }) => left > 0);
+    for (const { fault, fate } of due) {
+      const { plus = ns(0) } = fault.when as { plus?: Duration };
       // Never at once: whoever traces is in the middle of something.
-      this.#at(after(this.#now, plus), () => this.#inflict(fault));
+      this.#at(after(this.#now, plus), () => this.#inflict(fault, fate));
     }
+  }
+
+  /** What became of each fault, in the order of the plan. */
+  get reports(): FaultReport[] {
+    this.#look();
+    return this.#ledger.reports;
+  }
+
+  #expect(fault: Fault): Fate {
+    const fate = this.#ledger.add(fault);
+    const { when } = fault;
+    // Calls count from the beginning: domains are created before the run begins.
+    if ('point' in when && !isCorePoint(when.point)) this.#pending.push({ fault, fate, left: when.nth });
+    else this.#timed.push({ fault, fate });
+    return fate;
+  }
+
+  #await(fault: Fault, fate: Fate): void {
+    const { when } = fault;
+    if ('at' in when) this.#at(after(this.#now, when.at), () => this.#inflict(fault, fate));
+    else if ('within' in when) {
+      const random = (this.#random ??= this.#draw());
+      this.#at(after(this.#now, ns(random.unit() * when.within)), () => this.#inflict(fault, fate));
+    } else if ('point' in when) this.#inflict(fault, fate);
+    else {
+      if ('probability' in when) this.#random ??= this.#draw();
+      this.#pending.push({ fault, fate, left: 'nth' in when ? when.nth : Infinity });
+    }
+  }
+
+  #due(pending: Pending, event: TraceEvent): boolean {
+    const { when } = pending.fault;
+    if ('at' in when || 'within' in when || 'point' in when) return false;
+    const matches =
+      when.event === undefined ||
+      event.kind === when.event ||
+      ('state' in event && event.state === when.event);
+    if (!matches) return false;
+    if ('probability' in when) return this.#random!.unit() < when.probability;
+    return --pending.left === 0;
+  }
+
+  /** A call is made. Says whether it is to fail. */
+  #reached(point: CallPoint, coproc: string | undefined): boolean {
+    const due = this.#pending.filter(
+      ({ fault: { when, ...fault } }) =>
+        'point' in when &&
+        when.point === point &&
+        (!('coproc' in fault) ||
+          fault.coproc === undefined ||
+          coproc === undefined ||
+          fault.coproc === coproc),
+    );
+    let fails = false;
+    for (const pending of due) {
+      if (--pending.left > 0) continue;
+      const { fault, fate } = pending;
+      if (fault.fault === 'fail') {
+        fails = true;
+        fate.happened(this.#now);
+        if (point !== 'start') fate.refuse(`${point}: ${FAILED}`);
+        this.#options.onFault?.(fault);
+      } else this.#at(this.#now, () => this.#inflict(fault, fate));
+    }
+    if (due.length > 0) this.#pending = this.#pending.filter(({ left }) => left > 0);
+    return fails;
   }
 
   // ---- what
 
-  #inflict(fault: Fault): void {
+  #inflict(fault: Fault, fate: Fate): void {
     switch (fault.fault) {
-      case 'kill': {
-        const { port } = this.#ailment(fault.coproc);
-        this.#onFault(fault);
-        port?.kill('killed by the fault plan');
+      case 'kill':
+        if ('point' in fault.when && isCorePoint(fault.when.point)) {
+          this.#tell(fault, fate, fault.coproc, 'die', {});
+          break;
+        }
+        this.#happened(fault, fate);
+        this.#unit(fault.coproc).port?.kill('killed by the fault plan');
         return;
-      }
+      case 'fail':
+        this.#tell(fault, fate, fault.coproc!, 'die', {});
+        break;
       case 'hang':
-        this.#ailment(fault.coproc).hang = true;
+      case 'exhaust-heap':
+      case 'trap':
+      case 'hang-firmware':
+        this.#tell(fault, fate, fault.coproc, fault.fault, {});
         break;
       case 'stall':
-        this.#ailment(fault.coproc).stall = fault.for;
+        this.#tell(fault, fate, fault.coproc, fault.fault, { length: fault.for });
         break;
       case 'slow':
-        Object.assign(this.#ailment(fault.coproc), {
-          slow: fault.times,
-          slowUntil: after(this.#now, fault.for),
-        });
-        break;
-      case 'lose-interrupts':
-        this.#ailment(fault.coproc).loseInterrupts = fault.count;
-        break;
-      case 'duplicate-interrupts':
-        this.#ailment(fault.coproc).duplicateInterrupts = fault.count;
-        break;
-      case 'delay-interrupts':
-        Object.assign(this.#ailment(fault.coproc), { delayInterrupts: fault.count, delay: fault.by });
-        break;
-      case 'drop-doorbells':
-        this.#ailment(fault.coproc).dropDoorbells = fault.count;
+        this.#tell(fault, fate, fault.coproc, fault.fault, { amount: fault.times, length: fault.for });
         break;
       case 'deny-switches':
-        Object.assign(this.#ailment(fault.coproc), { denySwitches: fault.count, retry: fault.retry });
+        this.#tell(fault, fate, fault.coproc, fault.fault, { times: fault.count, length: fault.retry });
         break;
       case 'runaway-dma':
-        this.#ailment(fault.coproc).runawayDma = fault.count;
+        this.#tell(fault, fate, fault.coproc, fault.fault, { times: fault.count });
+        break;
+      case 'interrupt-storm':
+      case 'fault-storm':
+        this.#tell(fault, fate, fault.coproc, fault.fault, { amount: fault.count });
+        break;
+      case 'lose-interrupts':
+      case 'duplicate-interrupts':
+      case 'drop-doorbells':
+        this.#impair(fault.coproc, fault.fault, fault.count, ns(0), fate);
+        break;
+      case 'delay-interrupts':
+        this.#impair(fault.coproc, fault.fault, fault.count, fault.by, fate);
         break;
       case 'flip-bit':
       case 'truncate':
-        this.#damage.push(fault);
+        this.#damage.push({ fault, fate });
         this.#damageAtRest();
         return;
+      case 'corrupt-ring': {
+        const context = this.#targets?.context(fault.vcoproc);
+        if (context === undefined) return;
+        corruptRing(context);
+        fate.happened(this.#now);
+        this.#units.get(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1))?.port?.ring();
+        break;
+      }
       case 'crash-guest':
-        if (this.#targets?.domain(fault.domain, 'crash') !== true) return;
-        break;
+        this.#toDomain(fault, fate, 'crash');
+        return;
       case 'destroy-domain':
-        if (this.#targets?.domain(fault.domain, 'destroy') !== true) return;
-        break;
+        this.#toDomain(fault, fate, 'destroy');
+        return;
       case 'pause-domain':
-        if (this.#targets?.domain(fault.domain, 'pause') !== true) return;
+        this.#toDomain(fault, fate, 'pause');
         this.#at(after(this.#now, fault.for), () => void this.#targets?.domain(fault.domain, 'unpause'));
-        break;
+        return;
       case 'late-timers':
         this.#lateBy = fault.by;
         this.#lateUntil = after(this.#now, fault.for);
+        fate.happened(this.#now);
         break;
       default:
-        throw new InvariantError(`fault ${JSON.stringify(fault)} is known`);
+        throw new InvariantError(`fault ${JSON.stringify(fault satisfies never)} is known`);
     }
-    this.#onFault(fault);
+    this.#options.onFault?.(fault);
+  }
+
+  #happened(fault: Fault, fate: Fate): void {
+    fate.happened(this.#now);
+    this.#options.onFault?.(fault);
+  }
+
+  /** Before it is done to the domain: what follows is its doing. */
+  #toDomain(
+    fault: Extract<Fault, { fault: 'crash-guest' | 'destroy-domain' | 'pause-domain' }>,
+    fate: Fate,
+    what: 'crash' | 'destroy' | 'pause',
+  ): void {
+    const at = this.#now;
+    const before = fate.at;
+    if (before === undefined) fate.happened(at);
+    if (this.#targets?.domain(fault.domain, what) === true) this.#options.onFault?.(fault);
+    else if (before === undefined) fate.undo();
+  }
+
+  #impair(coproc: string, what: Impairment, left: number, length: Duration, fate: Fate): void {
+    this.#impairments.add({ what, coproc, length, left, onUse: () => fate.happened(this.#now) });
+  }
+
+  /** Tells a coprocessor what is wrong with it from now on. */
+  #tell(
+    fault: Extract<Fault, { coproc?: string | undefined }>,
+    fate: Fate,
+    coproc: string,
+    ailment: Ailment,
+    { times = 1, amount = 0, length = ns(0) },
+  ): void {
+    const { when } = fault;
+    const at: { point: CorePoint; nth: number } =
+      'point' in when && isCorePoint(when.point)
+        ? { point: when.point, nth: when.nth }
+        : { point: AILMENTS[ailment], nth: 1 };
+    const holder = 'domain' in fault ? this.#targets?.context(`${fault.domain}/${coproc}`) : undefined;
+    if ('domain' in fault && fault.domain !== undefined && holder === undefined) return;
+    const { ailments, port } = this.#unit(coproc);
+    const slot = holder === undefined ? {} : { slot: holder.slot };
+    const order = ailments.give({ ailment, ...at, times, amount, length, ...slot });
+    if (order === undefined) return;
+    this.#told.push({ fate, ailments, order, struck: false });
+    // One that sleeps does not notice.
+    port?.ring();
+  }
+
+  /** Whether what coprocessors were told has shown. */
+  #look(): void {
+    if (this.#told.length === 0) return;
+    this.#told = this.#told.filter((told) => {
+      const at = told.ailments.struck(told.order);
+      if (at === undefined) return true;
+      if (!told.struck) told.fate.happened(at);
+      told.struck = true;
+      return !told.ailments.done(told.order);
+    });
   }
 
   #damageAtRest(): void {
-    this.#damage = this.#damage.filter((fault) => {
+    this.#damage = this.#damage.filter(({ fault, fate }) => {
       const context = this.#targets?.context(fault.vcoproc);
       if (context === undefined) return false;
-      if (Atomics.load(new Int32Array(context.image, 0, 1), 0) !== IMAGE_STATE.saved) return true;
-      const image = new Uint8Array(context.image, IMAGE_HEADER_BYTES);
-      const local = new Uint8Array(context.local.buffer);
-      const size = image.length + local.length;
-      if (fault.fault === 'flip-bit') {
-        const bit = Math.min(size * 8 - 1, Math.floor(fault.bit * size * 8));
-        const at = bit >> 3;
-        const part = at < image.length ? image : local;
-        part[at < image.length ? at : at - image.length]! ^= 1 << (bit & 7);
-      } else {
-        const kept = Math.floor(fault.keep * size);
-        image.fill(0, kept);
-        local.fill(0, Math.max(0, kept - image.length));
-      }
-      this.#onFault(fault);
+      if (!damageAtRest(context, fault)) return true;
+      this.#happened(fault, fate);
       return false;
     });
   }
 
   get #now(): Instant {
-    return this.#timeline?.now() ?? (0 as Instant);
+    return this.#runtime?.timeline.now() ?? (0 as Instant);
   }
 
   #at(when: Instant, what: () => void): void {
-    this.#timeline?.at(when, what);
+    this.#runtime?.timeline.at(when, what);
   }
 
-  #ailment(coproc: string): Ailment {
-    const id = coproc as CoprocId;
-    let ailment = this.#ailments.get(id);
-    if (ailment === undefined) {
-      const none = ns(0);
-      ailment = {
-        port: undefined,
-        hang: false,
-        stall: none,
-        slow: 1,
-        slowUntil: 0 as Instant,
-        loseInterrupts: 0,
-        duplicateInterrupts: 0,
-        delayInterrupts: 0,
-        delay: none,
-        dropDoorbells: 0,
-        denySwitches: 0,
-        retry: none,
-        runawayDma: 0,
-      };
-      this.#ailments.set(id, ailment);
+  #draw(): Random {
+    const { random } = this.#runtime!;
+    return random.of('faults');
+  }
+
+  #unit(coproc: string): Unit {
+    let unit = this.#units.get(coproc);
+    if (unit === undefined) {
+      const memory = ailmentsMemory();
+      unit = { memory, ailments: new Ailments(memory), port: undefined };
+      this.#units.set(coproc, unit);
     }
-    return ailment;
-  }
-
-  /** Whether a fault that is good for so many times happens now. */
-  #used(
-    coproc: CoprocId,
-    what:
-      | 'loseInterrupts'
-      | 'duplicateInterrupts'
-      | 'delayInterrupts'
-      | 'dropDoorbells'
-      | 'denySwitches'
-      | 'runawayDma',
-  ): boolean {
-    const ailment = this.#ailments.get(coproc);
-    if (ailment === undefined || ailment[what] === 0) return false;
-    ailment[what]--;
-    return true;
+    return unit;
   }
 }
 
-function matches(moment: Moment, event: TraceEvent): boolean {
-  if ('at' in moment) return false;
-  if (moment.event === undefined) return true;
-  return event.kind === moment.event || ('state' in event && event.state === moment.event);
+const drawn = (when: Moment): boolean => 'within' in when || 'probability' in when;
+
+/** A coprocessor that could not be started: it is gone as soon as anybody may hear of it. */
+function stillborn({ timeline }: Runtime, listener: PortListener): CoprocessorPort {
+  let gone: (answer: Outcome<void>) => void = () => {};
+  const answer = new Promise<Outcome<void>>((resolve) => (gone = resolve));
+  timeline.at(timeline.now(), () => {
+    listener.onExit(`it could not be started: ${FAILED}`);
+    gone(failed('the coprocessor is gone'));
+  });
+  return { ring: () => {}, attach: () => answer, detach: () => answer, kill: () => {} };
 }

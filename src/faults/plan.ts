@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { ms, ns, seconds, us, type Duration } from '../base/units.ts';
+import { ms, ns, seconds, showDuration, us, type Duration } from '../base/units.ts';
+import { AILMENTS, CORE_POINTS, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
 
 const UNITS = { ns, us, ms, s: seconds } as const;
 
@@ -17,18 +18,34 @@ const length = z
   });
 
 const count = z.int().min(1).max(1_000_000);
+const event = z.string().optional();
+const plus = length.optional();
+
+/** Calls of the hypervisor that a fault may hang on, or that may fail, in the order in which a domain is created. */
+export const CALL_POINTS = ['start', 'allocate', 'firmware', 'admit', 'attach'] as const;
+export type CallPoint = (typeof CALL_POINTS)[number];
+const POINTS = [...CALL_POINTS, ...CORE_POINTS] as const;
+export type Point = (typeof POINTS)[number];
+export const isCorePoint = (point: Point): point is CorePoint =>
+  (CORE_POINTS as readonly string[]).includes(point);
 
 /**
- * When: so long after the start, or after the n-th event of the trace (of one kind, or of one state), and
- * so long after that.
+ * When: so long after the start; at a moment within that time that the seed draws; at the n-th time that a point is
+ * reached; at the n-th event of the trace (of one kind, or of one state), or at each with a probability, and so long
+ * after it.
  */
 const moment = z.union([
   z.strictObject({ at: length }),
-  z.strictObject({ event: z.string().optional(), nth: count, plus: length.optional() }),
+  z.strictObject({ within: length }),
+  z.strictObject({ point: z.enum(POINTS), nth: count }),
+  z.strictObject({ event, nth: count, plus }),
+  z.strictObject({ event, probability: z.number().gt(0).max(1), plus }),
 ]);
 
 const when = { when: moment };
 const onCoproc = { coproc: z.string(), ...when };
+/** With a domain: only while that domain's context is loaded. */
+const onHolder = { domain: z.string().optional(), ...onCoproc };
 const onVcoproc = { vcoproc: z.string(), ...when };
 const onDomain = { domain: z.string(), ...when };
 
@@ -38,28 +55,70 @@ export const faultSchema = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.literal('hang'), ...onCoproc }),
   z.strictObject({ fault: z.literal('stall'), for: length, ...onCoproc }),
   z.strictObject({ fault: z.literal('slow'), times: z.number().min(1).max(1000), for: length, ...onCoproc }),
+  z.strictObject({ fault: z.literal('exhaust-heap'), ...onCoproc }),
   z.strictObject({ fault: z.literal('lose-interrupts'), count, ...onCoproc }),
   z.strictObject({ fault: z.literal('duplicate-interrupts'), count, ...onCoproc }),
   z.strictObject({ fault: z.literal('delay-interrupts'), by: length, count, ...onCoproc }),
   z.strictObject({ fault: z.literal('drop-doorbells'), count, ...onCoproc }),
-  z.strictObject({ fault: z.literal('deny-switches'), count, retry: length, ...onCoproc }),
-  z.strictObject({ fault: z.literal('runaway-dma'), count, ...onCoproc }),
+  z.strictObject({ fault: z.literal('trap'), ...onHolder }),
+  z.strictObject({ fault: z.literal('hang-firmware'), ...onHolder }),
+  z.strictObject({ fault: z.literal('deny-switches'), count, retry: length, ...onHolder }),
+  z.strictObject({ fault: z.literal('runaway-dma'), count, ...onHolder }),
+  z.strictObject({ fault: z.literal('interrupt-storm'), count, ...onHolder }),
+  z.strictObject({ fault: z.literal('fault-storm'), count: z.int().min(1).max(10_000), ...onHolder }),
   /** `bit`: which, as a fraction of the image from 0 to 1. */
   z.strictObject({ fault: z.literal('flip-bit'), bit: z.number().min(0).max(1), ...onVcoproc }),
   /** What lies behind `keep`, a fraction of the image, is gone. */
   z.strictObject({ fault: z.literal('truncate'), keep: z.number().min(0).max(1), ...onVcoproc }),
+  z.strictObject({ fault: z.literal('corrupt-ring'), ...onVcoproc }),
   z.strictObject({ fault: z.literal('crash-guest'), ...onDomain }),
   z.strictObject({ fault: z.literal('destroy-domain'), ...onDomain }),
   z.strictObject({ fault: z.literal('pause-domain'), for: length, ...onDomain }),
   /** Timers that are due meanwhile are late by so much. */
   z.strictObject({ fault: z.literal('late-timers'), by: length, for: length, ...when }),
+  /** The call or step at which it hangs fails; a coprocessor dies of a step that fails. */
+  z.strictObject({ fault: z.literal('fail'), coproc: z.string().optional(), ...when }),
 ]);
 
 export type Fault = z.infer<typeof faultSchema>;
 export type FaultKind = Fault['fault'];
 export type Moment = Fault['when'];
 
-const planSchema = z.strictObject({ faults: z.array(faultSchema).max(10_000) });
+/** Can happen at any point of a coprocessor. */
+const ANYWHERE: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'kill',
+  'fail',
+  'hang',
+  'stall',
+  'exhaust-heap',
+]);
+
+const planSchema = z.strictObject({
+  faults: z
+    .array(
+      faultSchema.superRefine((fault, context) => {
+        const problem = impossible(fault);
+        if (problem !== undefined) context.addIssue({ code: 'custom', path: ['when'], message: problem });
+      }),
+    )
+    .max(10_000),
+});
+
+/** Why a fault cannot happen at its moment, if it cannot. */
+function impossible(fault: Fault): string | undefined {
+  const point = 'point' in fault.when ? fault.when.point : undefined;
+  if (fault.fault === 'fail') {
+    if (point === undefined)
+      return `a call fails at its point; expected point and nth, with one of ${POINTS.join(', ')}`;
+    if (isCorePoint(point) && fault.coproc === undefined)
+      return `${point} is a coprocessor's; expected coproc, too`;
+    return undefined;
+  }
+  if (point === undefined || !isCorePoint(point) || ANYWHERE.has(fault.fault)) return undefined;
+  const own: CorePoint | undefined = AILMENTS[fault.fault as Ailment];
+  if (own === point) return undefined;
+  return `${fault.fault} does not happen at ${point}; expected ${own === undefined ? '' : `${own} or `}${CALL_POINTS.join(', ')}`;
+}
 
 /** What goes wrong in a run, and when. It knows no runtime. */
 export type FaultPlan = z.infer<typeof planSchema>;
@@ -76,13 +135,24 @@ export function readPlan(value: unknown): Outcome<FaultPlan> {
   return failed(problems.join('\n'));
 }
 
-/** One line for people: `kill gpu0 at 12 ms`. */
+/** One line for people: `kill coproc=gpu0 at 12.0 ms`. */
 export function showFault(fault: Fault): string {
   const { fault: kind, when, ...rest } = fault;
-  const details = Object.entries(rest).map(([key, value]) => `${key}=${value}`);
-  const time =
-    'at' in when
-      ? `at ${when.at} ns`
-      : `after ${when.event ?? 'event'} ${when.nth}${when.plus ? ` plus ${when.plus} ns` : ''}`;
-  return [kind, ...details, time].join(' ');
+  const details = Object.entries(rest).map(([key, value]) =>
+    key === 'for' || key === 'by' || key === 'retry'
+      ? `${key}=${showDuration(value as Duration)}`
+      : `${key}=${value}`,
+  );
+  return [kind, ...details, showMoment(when)].join(' ');
+}
+
+function showMoment(when: Moment): string {
+  if ('at' in when) return `at ${showDuration(when.at)}`;
+  if ('within' in when) return `within ${showDuration(when.within)}`;
+  if ('point' in when) return `at ${when.point} ${when.nth}`;
+  const plus = when.plus === undefined ? '' : ` plus ${showDuration(when.plus)}`;
+  const what = when.event ?? 'event';
+  return 'nth' in when
+    ? `after ${what} ${when.nth}${plus}`
+    : `after each ${what} with probability ${when.probability}${plus}`;
 }

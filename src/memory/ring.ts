@@ -17,7 +17,7 @@
 // be true makes the ring `corrupt`, which harms only those two. A bit that was set or cleared by rubbish rings too
 // often, or not at all for its own side.
 
-const HEAD = 0;
+export const HEAD = 0;
 const TAIL = 32;
 const QUIET = 33;
 /** First word of the first slot. */

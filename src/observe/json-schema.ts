@@ -69,6 +69,17 @@ const domain = z
   })
   .meta({ id: 'domain' });
 
+const fault = z
+  .strictObject({
+    kind: z.string(),
+    fault: z.string().meta({ description: 'What, on whom, when.' }),
+    times: count,
+    at: z.int().nonnegative().nullable().meta({ description: 'When it happened first, in nanoseconds.' }),
+    became: z.enum(['recovered', 'reported', 'refused', 'never happened']),
+    detail: z.string().meta({ description: 'Who was told what.' }),
+  })
+  .meta({ id: 'fault', description: 'What became of a fault of the plan; only of a run with one.' });
+
 /** What `covisor run --json` prints, field by field: an unknown field is refused. */
 export const runReportSchema = z
   .strictObject({
@@ -83,6 +94,7 @@ export const runReportSchema = z
     coprocs: z.array(coprocReportSchema),
     vcoprocs: z.array(vcoprocReportSchema),
     domains: z.array(domain),
+    faults: z.array(fault).optional(),
     report: z.string().nullable().meta({ description: "The run's report page, below the output folder." }),
   })
   .meta({ title: 'Covisor run report', description: 'One run in figures. All times are in nanoseconds.' });

@@ -1,7 +1,13 @@
 import pc from 'picocolors';
 import type { Duration } from '../base/units.ts';
 import { showDuration } from '../base/units.ts';
-import type { CoprocReport, DomainReport, RunReport, VcoprocReport } from '../contract/report.ts';
+import type {
+  CoprocReport,
+  DomainReport,
+  FaultReport,
+  RunReport,
+  VcoprocReport,
+} from '../contract/report.ts';
 import { blame } from './blame.ts';
 import { printable } from './printable.ts';
 import type { Column } from './text-table.ts';
@@ -34,6 +40,7 @@ export function summary(report: RunReport, options: SummaryOptions): string {
       report.domains.flatMap((domain) => verdicts(domain, report.ok, mark)),
     ),
     ...section('faults', blamed(report.vcoprocs, paint.yellow)),
+    ...section('faults of the plan', (report.faults ?? []).map(fateOf)),
     ...section(
       'laws that do not hold',
       report.violations.map((law) => paint.red(printable(law))),
@@ -95,6 +102,12 @@ function blamed(vcoprocs: readonly VcoprocReport[], paint: (text: string) => str
     const often = times === 1 ? '' : ` (${times} times)`;
     return `${paint(printable(vcoproc))} is to blame: ${printable(fault)}${often}`;
   });
+}
+
+function fateOf({ fault, times, at, became, detail }: FaultReport): string {
+  if (at === null) return `${printable(fault)}: ${became}`;
+  const when = `${times === 1 ? '' : `${times} times, first `}at ${showDuration(at as number as Duration)}`;
+  return `${printable(fault)}: ${when}: ${became}: ${printable(detail)}`;
 }
 
 const COPROC_COLUMNS: readonly Column<CoprocReport>[] = [

@@ -2,8 +2,11 @@ import { after, START, type Duration } from '../base/units.ts';
 import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import type { Runtime } from '../contract/port.ts';
-import type { RunReport } from '../contract/report.ts';
+import type { FaultReport, RunReport } from '../contract/report.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
+import { Injector } from '../faults/injector.ts';
+import type { FaultPlan } from '../faults/plan.ts';
+import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
@@ -34,6 +37,7 @@ export interface RunOptions {
   readonly onEvent?: (event: TraceEvent) => void;
   /** Whether what crashes leaves a dump. */
   readonly dumps?: boolean;
+  readonly faults?: FaultPlan;
 }
 
 export interface RunResult {
@@ -55,8 +59,9 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   const schedulers = await schedulersOf(system);
   checkScheduling(system, chosen, schedulers);
 
-  const runtime: Runtime =
-    options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
+  const injector = options.faults === undefined ? undefined : new Injector(options.faults);
+  const bare = options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
+  const runtime: Runtime = injector?.wrap(bare) ?? bare;
   const trace = traceCollector();
   const files = new ResultFiles();
   const dumps = new Map<string, () => Buffer>();
@@ -72,6 +77,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     trace: (event) => {
       trace.sink(event);
       if (options.dumps === true) keeper.sink(event);
+      injector?.onEvent(event);
       options.onEvent?.(event);
     },
     ...(options.dumps === true ? { crashed: keeper.crashed } : {}),
@@ -97,6 +103,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
         );
       domains.push(created.value);
     }
+    injector?.start(targetsOf(hypervisor));
     const unwatch = options.watch?.(hypervisor, runtime);
     await untilOver(options, runtime, hypervisor, domains);
     unwatch?.();
@@ -105,7 +112,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     const { coprocs, vcoprocs } = hypervisor.figures();
     for (const domain of domains) domain.verify();
     const figures: Figures = { coprocs, vcoprocs, domains: hypervisor.figures().domains };
-    return { report: judge(options, figures), trace, files, dumps };
+    return { report: judge(options, figures, injector?.reports), trace, files, dumps };
   } finally {
     hypervisor.close();
     await runtime.close();
@@ -178,6 +185,7 @@ function domainFiles({ system, input }: RunOptions, { takes }: DomainDescription
 function judge(
   { system, runtime, seed, length }: RunOptions,
   { coprocs, vcoprocs, domains }: Figures,
+  faults: readonly FaultReport[] | undefined,
 ): RunReport {
   const report: RunReport = {
     schemaVersion: 1,
@@ -194,6 +202,7 @@ function judge(
     coprocs,
     vcoprocs,
     domains,
+    ...(faults === undefined ? {} : { faults }),
     report: null,
   };
   const violations = checkLaws(report);

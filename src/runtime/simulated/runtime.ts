@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom, type Random } from '../../base/random.ts';
-import { NEVER, NO_TIME, START, after, ns, sum, us, type Duration, type Instant } from '../../base/units.ts';
+import { NO_TIME, START, after, ns, sum, us, type Duration, type Instant } from '../../base/units.ts';
 import type { CoprocId } from '../../contract/names.ts';
 import type { Oracle } from '../../contract/oracle.ts';
 import type { Platform } from '../../contract/platform.ts';
@@ -13,6 +13,8 @@ import type {
   Runtime,
   Timeline,
 } from '../../contract/port.ts';
+import { AilingCore } from '../../coprocessor/ailing-core.ts';
+import type { Body } from '../../coprocessor/ailments.ts';
 import { CoprocessorCore, TURN } from '../../coprocessor/core.ts';
 import type { ContextWitness, CoreHost } from '../../coprocessor/parts.ts';
 import { BELL } from '../../memory/channel.ts';
@@ -27,18 +29,9 @@ export class StalledError extends Error {
   override readonly name = 'StalledError';
 }
 
-/** What the hardware does that nobody asked for. Absent: nothing. */
-export interface Disturbance {
-  /** How long a turn of `length` really takes; `NEVER` when it never ends. */
-  pace(coproc: CoprocId, length: Duration): Duration;
-  /** Where a DMA to `iova` really goes. */
-  iova(coproc: CoprocId, iova: number): number;
-}
-
 export interface SimulatedOptions {
   /** Makes the choices; without one, the run is as undisturbed as its description. */
   readonly oracle?: Oracle;
-  readonly disturbance?: Disturbance;
   /** Sees every context that leaves a core and every one that has come. */
   readonly witness?: ContextWitness;
   /** Called after each event. What it throws ends the run. */
@@ -177,14 +170,17 @@ class SimulatedPort implements CoprocessorPort {
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor, () => this.#scheduleTurn());
     this.#hypervisorBell = new Doorbell(spec.channel.bells, BELL.hypervisor, () => this.#scheduleEvents());
     this.#hypervisorBell.arm();
-    const { witness, disturbance } = options;
+    const { witness } = options;
     const host: CoreHost = {
       now: () => after(time.now(), this.#spent),
       spend: (length: Duration) => (this.#spent = sum(this.#spent, length)),
       ...(witness === undefined ? {} : { witness }),
-      ...(disturbance === undefined ? {} : { iova: (iova) => disturbance.iova(spec.id, iova) }),
     };
-    this.#core = new CoprocessorCore(spec, platform, host, this.#hypervisorBell);
+    const { ailments } = spec;
+    this.#core =
+      ailments === undefined
+        ? new CoprocessorCore(spec, platform, host, this.#hypervisorBell)
+        : new AilingCore({ ...spec, ailments }, platform, host, this.#hypervisorBell, this.#body(host));
     this.#scheduleTurn();
   }
 
@@ -215,6 +211,20 @@ class SimulatedPort implements CoprocessorPort {
     });
   }
 
+  /** It may have died in its turn. */
+  #isDead(): boolean {
+    return this.#state === 'dead';
+  }
+
+  #body(host: CoreHost): Body {
+    return {
+      lose: (length) => host.spend(length),
+      hang: () => {},
+      exhaust: () => this.kill('its heap is exhausted'),
+      die: (reason) => this.kill(reason),
+    };
+  }
+
   #scheduleTurn(): void {
     const now = this.#time.now();
     this.#turnComes = true;
@@ -224,14 +234,14 @@ class SimulatedPort implements CoprocessorPort {
   #turn(): void {
     this.#turnComes = false;
     if (this.#state !== 'alive') return;
-    const { oracle, disturbance } = this.#options;
+    const { oracle } = this.#options;
     const begun = this.#time.now();
     this.#spent = oracle === undefined ? NO_TIME : jitter(this.#turnPoint, oracle);
     const turn = this.#core.turn();
-    const length = disturbance?.pace(this.id, this.#spent) ?? this.#spent;
-    this.#busyUntil = after(begun, length);
+    this.#busyUntil = after(begun, this.#spent);
     this.#spent = NO_TIME;
-    if (turn === TURN.hung || this.#busyUntil === NEVER) {
+    if (this.#isDead()) return;
+    if (turn === TURN.hung) {
       this.#state = 'hung';
       return;
     }

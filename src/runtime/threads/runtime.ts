@@ -44,6 +44,8 @@ const workers = new URL('../../../workers/', import.meta.url);
 const BOOT = new URL('boot.mjs', workers);
 const ENTRY = new URL(compiled ? 'coprocessor.js' : 'coprocessor.ts', workers);
 
+/** The heap of a thread in a run with a fault plan. */
+const HEAP_MB = 128;
 /** Below this, a timer is set for the time before and the rest is the next timer's (nanoseconds). */
 const MILLISECOND = 1e6;
 
@@ -131,7 +133,9 @@ class ThreadPort implements CoprocessorPort {
 
   constructor(workerData: CoprocessorWorkerData, listener: PortListener, watch: Watch, onGone: () => void) {
     const { spec } = workerData;
-    this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [] });
+    // A heap that is to be exhausted is one that has an end.
+    const resourceLimits = spec.ailments === undefined ? {} : { maxOldGenerationSizeMb: HEAP_MB };
+    this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [], resourceLimits });
     this.#words = new Int32Array(spec.channel.bells);
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
     this.#control = Comlink.wrap<CoprocessorControl>(nodeEndpoint(this.#worker));

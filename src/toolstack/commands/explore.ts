@@ -1,8 +1,7 @@
 import { Command } from 'commander';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { showDuration, toSeconds, type Duration } from '../../base/units.ts';
 import { runCampaign } from '../../explore/campaign.ts';
 import { replayed } from '../../explore/decisions.ts';
@@ -11,9 +10,10 @@ import { shrink } from '../../explore/shrink.ts';
 import type { Subject } from '../../explore/subject.ts';
 import { tapeOf } from '../../explore/tape.ts';
 import { runTrial, type Failure } from '../../explore/trial.ts';
-import { NO_FAULTS, readPlan, type FaultPlan } from '../../faults/plan.ts';
+import { NO_FAULTS, type FaultPlan } from '../../faults/plan.ts';
 import { newEpoch, threadClock } from '../../runtime/threads/clock.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
+import { readPlanFile } from '../fault-plan.ts';
 import { writeFailure } from '../failure-files.ts';
 import { shown } from '../files.ts';
 import { SMALL, openSubject } from '../subject.ts';
@@ -218,20 +218,6 @@ function parseSeeds(text: string): { first: number; last: number } {
   if (match === null || last < first || last >= 2 ** 31)
     throw new UsageError(`--seeds ${text}: expected A..B with A at most B, as in 1..1000`);
   return { first, last };
-}
-
-/** Reads a fault plan. Throws a `UsageError` that says what is wrong with it. */
-function readPlanFile(path: string): FaultPlan {
-  let value: unknown;
-  try {
-    value = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const [line] = String(error instanceof Error ? error.message : error).split('\n');
-    throw new UsageError(`--faults ${path}: ${line}; expected a fault plan in YAML or JSON`);
-  }
-  const plan = readPlan(value);
-  if (plan.kind === 'failed') throw new UsageError(`--faults ${path}: ${plan.reason}`);
-  return plan.value;
 }
 
 /** The folder for records. Where nothing can be written, a new one of the machine's own. */

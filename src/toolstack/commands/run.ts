@@ -13,6 +13,7 @@ import { summary, verdict } from '../../observe/summary.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
+import { checkPlan, readPlanFile, withVerification } from '../fault-plan.ts';
 import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { runSystem, type RunResult } from '../run.ts';
@@ -23,6 +24,7 @@ interface Flags {
   readonly seed: string;
   readonly for?: string;
   readonly input?: string;
+  readonly faults?: string;
   readonly out?: string;
   readonly json?: true;
   readonly quiet?: true;
@@ -47,6 +49,11 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--for <length>', 'end the domains after this long, as in 500ms, 2s, 1min')
     .option('--input <file>', 'a picture of your own, for the domains that take its kind', once('--input'))
+    .option(
+      '--faults <plan>',
+      'carry out a fault plan, as YAML or JSON (see covisor list-faults)',
+      once('--faults'),
+    )
     .option('--out <folder>', 'where the results go (default: out/<system>)')
     .option('--no-files', 'write no files')
     .option('--no-dumps', 'write no crash dumps')
@@ -73,7 +80,10 @@ async function run(
 ): Promise<number> {
   const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
   const length = flags.for === undefined ? undefined : parseDuration(flags.for, '--for');
-  const system = readSystem(folder);
+  const plan = flags.faults === undefined ? undefined : readPlanFile(flags.faults);
+  const described = readSystem(folder);
+  if (plan !== undefined) checkPlan(plan, described);
+  const system = plan === undefined ? described : withVerification(described, plan);
   const input = flags.input === undefined ? undefined : readInput(flags.input);
   checkNames(system, names, input?.kind);
   const out = flags.files ? resolve(flags.out ?? join('out', basename(resolve(folder)))) : undefined;
@@ -94,6 +104,7 @@ async function run(
       ...(names.length > 0 ? { domains: names } : {}),
       ...(length === undefined ? {} : { length }),
       ...(input === undefined ? {} : { input }),
+      ...(plan === undefined ? {} : { faults: plan }),
       ...(flags.quiet ? {} : { watch: (hypervisor, runtime) => watch(hypervisor, runtime, stderr) }),
     });
     const report: RunReport = { ...result.report, report: out === undefined ? null : REPORT_FILE };
@@ -103,6 +114,8 @@ async function run(
       const stream = flags.json ? stderr : stdout;
       stream.write(summary(report, { width: stream.columns ?? 160, color: colorful(stream), written }));
     }
+    for (const { fault, became } of report.faults ?? [])
+      if (became === 'never happened') stderr.write(`warning: never happened: ${printable(fault)}\n`);
     if (interruption.signal.aborted) return EXIT.interrupted;
     if (report.ok) return EXIT.ok;
     if (flags.quiet) stderr.write(`${failures(report)}\n`);
@@ -123,7 +136,7 @@ function failures(report: RunReport): string {
 
 /** The command that does the same again, for a shell. */
 function replayLine(folder: string, names: readonly string[], flags: Flags): string {
-  const options = (['runtime', 'seed', 'for', 'input'] as const).flatMap((name) => {
+  const options = (['runtime', 'seed', 'for', 'input', 'faults'] as const).flatMap((name) => {
     const value = flags[name];
     return value === undefined ? [] : [`--${name}`, value];
   });

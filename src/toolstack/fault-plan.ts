@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import { expectedOneOf } from '../base/nearest.ts';
+import type { SystemDescription } from '../contract/system.ts';
+import { readPlan, showFault, type FaultPlan } from '../faults/plan.ts';
+import { UsageError } from './usage.ts';
+
+/** Reads a fault plan. Throws a `UsageError` that says what is wrong with it. */
+export function readPlanFile(path: string): FaultPlan {
+  let value: unknown;
+  try {
+    value = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const [line] = String(error instanceof Error ? error.message : error).split('\n');
+    throw new UsageError(`--faults ${path}: ${line}; expected a fault plan in YAML or JSON`);
+  }
+  const plan = readPlan(value);
+  if (plan.kind === 'failed') throw new UsageError(`--faults ${path}: ${plan.reason}`);
+  return plan.value;
+}
+
+/** Refuses a plan that names what the system does not have. */
+export function checkPlan(plan: FaultPlan, system: SystemDescription): void {
+  const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
+  const known = {
+    coproc: system.coprocs.map(({ id }) => id as string),
+    domain: domains.map(({ name }) => name as string),
+    vcoproc: domains.flatMap(({ name, coprocs }) => coprocs.map(({ coproc }) => `${name}/${coproc}`)),
+  };
+  for (const fault of plan.faults) {
+    for (const kind of ['coproc', 'domain', 'vcoproc'] as const) {
+      const name = (fault as Partial<Record<typeof kind, string>>)[kind];
+      if (name !== undefined && !known[kind].includes(name))
+        throw new UsageError(
+          `--faults: ${showFault(fault)}: no ${kind} ${name}; ${expectedOneOf(name, known[kind])}`,
+        );
+    }
+  }
+}
+
+/** The system as it has to be for its damage to be found: where images are damaged, memory is summed up, too. */
+export function withVerification(system: SystemDescription, plan: FaultPlan): SystemDescription {
+  const damaged = new Set(
+    plan.faults.flatMap((fault) =>
+      fault.fault === 'flip-bit' || fault.fault === 'truncate'
+        ? [fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1)]
+        : [],
+    ),
+  );
+  const coprocs = system.coprocs.map((coproc) =>
+    damaged.has(coproc.id) ? { ...coproc, verifiesMemory: true } : coproc,
+  );
+  return { ...system, coprocs };
+}
