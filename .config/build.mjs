@@ -1,4 +1,4 @@
-// Builds dist/, or the folder that is named: firmware, compiled sources, and what examples carry besides them.
+// Builds dist/, or the folder that is named; with `--bench`, build/bench/, benchmarks included: firmware, compiled sources, and what examples carry besides them.
 // The tree is staged and put in place at the end: a build that fails leaves the last one whole.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -6,7 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const target = process.argv[2] ?? 'dist';
+const bench = process.argv[2] === '--bench';
+const target = bench ? 'build/bench' : (process.argv[2] ?? 'dist');
+const project = `.config/tsconfig.${bench ? 'bench' : 'build'}.json`;
 const stage = join('build', `stage-${process.pid}`);
 process.on('exit', () => rmSync(stage, { recursive: true, force: true }));
 
@@ -24,10 +26,10 @@ function shipped(path) {
 
 node('src/firmware/build.mjs');
 cpSync('build/firmware', join(stage, 'dist', 'firmware'), { recursive: true });
-for (const folder of ['src', 'workers', 'examples']) {
+for (const folder of ['src', 'workers', 'examples', ...(bench ? ['bench'] : [])]) {
   cpSync(folder, join(stage, 'dist', folder), { recursive: true, filter: shipped });
 }
-node('node_modules/typescript/bin/tsc', '-p', '.config/tsconfig.build.json', '--outDir', join(stage, 'dist'));
+node('node_modules/typescript/bin/tsc', '-p', project, '--outDir', join(stage, 'dist'));
 mkdirSync(dirname(target), { recursive: true });
 if (existsSync(target)) renameSync(target, join(stage, 'last'));
 renameSync(join(stage, 'dist'), target);

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endProbe } from './harness/noise.ts';
 import { picture } from './harness/picture.ts';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
   options: {
     smoke: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
-    out: { type: 'string', default: fileURLToPath(new URL('../out/bench', import.meta.url)) },
+    out: { type: 'string', default: resolve('out/bench') },
     rounds: { type: 'string', default: '7' },
     realtime: { type: 'boolean', default: false },
     milliseconds: { type: 'string', default: '60' },

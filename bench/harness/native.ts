@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 
-const SOURCE = fileURLToPath(new URL('../native/limits.cpp', import.meta.url));
-const FOLDER = fileURLToPath(new URL('../../build/bench', import.meta.url));
+// Where npm starts the benchmarks: they themselves may stand compiled elsewhere.
+const SOURCE = resolve('bench/native/limits.cpp');
+const FOLDER = resolve('build/native');
 const PROGRAM = `${FOLDER}/limits`;
 
 let there: boolean | undefined;
