@@ -67,12 +67,11 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
 ): Scheduler {
   const members = new Map<VcoprocId, M>();
   const given = new Map<VcoprocId, SchedulerParameters>();
-  const stays = new Stays();
+  const stays = new Stays<M>();
   let awake = 0;
 
   const situation = (now: Instant): Situation<M> => {
-    const member = stays.holder === undefined ? undefined : members.get(stays.holder);
-    const holder = member?.awake === true ? member : undefined;
+    const holder = stays.holder?.awake === true ? stays.holder : undefined;
     return { now, holder, held: stays.held(now), slice: stays.slice, awake };
   };
 
@@ -111,6 +110,7 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       const member = members.get(vcoproc);
       if (member === undefined) return;
       members.delete(vcoproc);
+      stays.removed(member);
       given.delete(vcoproc);
       if (member.awake) awake--;
       member.awake = false;
@@ -121,7 +121,7 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       if (member === undefined || member.awake) return false;
       member.awake = true;
       awake++;
-      return algorithm.wake(member, situation(now)) || stays.holder === undefined;
+      return algorithm.wake(member, situation(now)) || stays.isEmpty;
     },
     sleep(vcoproc, now) {
       const member = members.get(vcoproc);
@@ -135,13 +135,12 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       const choice = algorithm.choose(situation(now));
       if (choice === undefined) return IDLE;
       if ('until' in choice) return { kind: 'idle', until: choice.until };
-      stays.picked(choice.member.vcoproc, choice.slice, now);
+      stays.picked(choice.member, choice.slice, now);
       return { kind: 'run', vcoproc: choice.member.vcoproc, slice: choice.slice };
     },
     settle(settled) {
       const { vcoproc, outcome, ran, now } = settled;
-      stays.settled(vcoproc, now);
-      const member = members.get(vcoproc);
+      const member = stays.settled(vcoproc, now) ?? members.get(vcoproc);
       if (member === undefined) return;
       if (outcome !== 'ran' && ran === NO_TIME) algorithm.missed(member);
       else algorithm.charge(member, settled, awake);

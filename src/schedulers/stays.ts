@@ -1,8 +1,10 @@
 import { NO_TIME, between, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 
-interface Stay {
+interface Stay<M> {
   readonly vcoproc: VcoprocId;
+  /** Nobody when it was removed meanwhile. */
+  member: M | undefined;
   readonly slice: Duration;
   since: Instant;
 }
@@ -11,12 +13,16 @@ interface Stay {
  * What was picked and is not settled yet, oldest first: at most who has the coprocessor and who shall get
  * it. A holder is settled only after the next decision, so a decision has to know how long it has been there.
  */
-export class Stays {
-  readonly #stays: Stay[] = [];
+export class Stays<M extends { readonly vcoproc: VcoprocId }> {
+  readonly #stays: Stay<M>[] = [];
 
   /** Who has the coprocessor, as far as decisions tell. */
-  get holder(): VcoprocId | undefined {
-    return this.#stays[0]?.vcoproc;
+  get holder(): M | undefined {
+    return this.#stays[0]?.member;
+  }
+
+  get isEmpty(): boolean {
+    return this.#stays.length === 0;
   }
 
   /** The slice that the holder was given. */
@@ -30,16 +36,22 @@ export class Stays {
     return stay === undefined ? NO_TIME : between(stay.since, now);
   }
 
-  picked(vcoproc: VcoprocId, slice: Duration, now: Instant): void {
-    this.#stays.push({ vcoproc, slice, since: now });
+  picked(member: M, slice: Duration, now: Instant): void {
+    this.#stays.push({ vcoproc: member.vcoproc, member, slice, since: now });
   }
 
-  settled(vcoproc: VcoprocId, now: Instant): void {
+  removed(member: M): void {
+    for (const stay of this.#stays) if (stay.member === member) stay.member = undefined;
+  }
+
+  /** Answers who it was, unless it was removed since it was picked. */
+  settled(vcoproc: VcoprocId, now: Instant): M | undefined {
     const at = this.#stays.findIndex((stay) => stay.vcoproc === vcoproc);
-    if (at < 0) return;
-    this.#stays.splice(at, 1);
+    if (at < 0) return undefined;
+    const [settled] = this.#stays.splice(at, 1);
     // The next one comes when the one before it is gone.
     const next = this.#stays[0];
     if (at === 0 && next !== undefined) next.since = now;
+    return settled!.member;
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { START, after, ms, seconds, us, type Duration } from '../../src/base/units.ts';
+import { NO_TIME, START, after, ms, seconds, us, type Duration } from '../../src/base/units.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { SchedulerParameters } from '../../src/contract/scheduler.ts';
 import { schedulers } from '../../src/schedulers/index.ts';
@@ -157,6 +157,64 @@ describe('parameters', () => {
     const named = made(schedulers.dedicated.create, { parameters: { owner: 'b' } });
     expect(named.admit(vcoproc('a'), {})).toEqual({ kind: 'refused', reason: 'it is dedicated to b' });
     expect(named.admit(vcoproc('b'), {}).kind).toBe('admitted');
+  });
+});
+
+describe('priority', () => {
+  it('serves in the order of since - priority x ageing, whoever sleeps, overstays or is changed', () => {
+    const step = fc.record({
+      act: fc.constantFrom('turn', 'turn', 'turn', 'sleep', 'wake', 'change'),
+      who: fc.nat(5),
+      priority: fc.nat(31),
+      after: fc.nat(3000),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        const AGEING = us(1000);
+        const scheduler = made(schedulers.priority.create, { parameters: { 'ageing-us': 1000 } });
+        const ids = Array.from({ length: 6 }, (_, at) => vcoproc(`d${at}`));
+        const waiting = ids.map((id, at) => {
+          scheduler.admit(id, { priority: at * 5 });
+          scheduler.wake(id, START);
+          return { id, since: START as number, priority: at * 5, awake: true };
+        });
+        let now = START;
+        for (const { act, who, priority, after: length } of steps) {
+          now = after(now, us(1 + length));
+          const one = waiting[who]!;
+          if (act === 'sleep') {
+            scheduler.sleep(one.id, now);
+            one.awake = false;
+          } else if (act === 'wake') {
+            scheduler.wake(one.id, now);
+            if (!one.awake) one.since = now;
+            one.awake = true;
+          } else if (act === 'change') {
+            scheduler.change(one.id, { priority });
+            one.priority = priority;
+          } else {
+            const decision = scheduler.pick(now);
+            if (decision.kind === 'idle') continue;
+            const key = (other: (typeof waiting)[number]): number => other.since - other.priority * AGEING;
+            const chosen = waiting.find(({ id }) => id === decision.vcoproc)!;
+            const least = Math.min(...waiting.filter(({ awake }) => awake).map(key));
+            expect(key(chosen)).toBe(least);
+            const { slice: ran } = decision;
+            now = after(now, ran);
+            scheduler.settle({
+              ...decision,
+              outcome: 'ran',
+              ran,
+              overrun: NO_TIME,
+              switching: NO_TIME,
+              now,
+            });
+            chosen.since = now;
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
