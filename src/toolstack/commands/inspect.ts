@@ -92,6 +92,8 @@ export const checkCommand = (terminal: Terminal): Command =>
           `  ${name}: ${memory / 2 ** 20} MiB, ${shares.map(({ coproc, firmware }) => `${coproc} with ${firmware}`).join(', ') || 'no coprocessor'}`,
       );
       terminal.stdout.write(
-        `${[system.model, `${coprocs.length} coprocessors`, ...coprocs, `${guests.length} domains`, ...guests, 'ok'].join('\n')}\n`,
+        `${[system.model, counted(coprocs.length, 'coprocessor'), ...coprocs, counted(guests.length, 'domain'), ...guests, 'ok'].join('\n')}\n`,
       );
     });
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -19,7 +19,7 @@ import { parseDomainFile, type Setting, type Value } from './domain-file.ts';
 import { readDomain, type Surroundings } from './domain.ts';
 import type { Known } from './known.ts';
 import { ProblemList, refuse, showPosition } from './problem.ts';
-import { isFolder, readFolder, readSource } from './source.ts';
+import { isFile, isFolder, readFolder, readSource } from './source.ts';
 
 /** No domain file comes near this. */
 const LARGEST_DOMAIN_FILE = 64 * 1024;
@@ -43,10 +43,11 @@ export function loadSystem(folder: string, names: Known): SystemDescription {
   const system = join(root, 'system.dts');
   const start = { file: system, line: 1, column: 1 };
   if (!isFolder(root)) {
+    const beside = isFile(join(dirname(root), 'system.dts')) ? `; did you mean ${dirname(folder)}?` : '';
     refuse(
       { ...start, file: root },
-      'this folder does not exist',
-      'expected a folder with system.dts and domains/*.cfg',
+      isFile(root) ? 'this is a file; a system is a folder' : 'this folder does not exist',
+      `expected a folder with system.dts and domains/*.cfg${beside}`,
     );
   }
   const problems = new ProblemList();

@@ -45,21 +45,23 @@ export class FrameDecoder {
     this.#largest = largest;
   }
 
-  /** The values that are whole with this piece. Throws a {@link FrameError}; use the decoder no more after it. */
-  push(piece: Buffer): unknown[] {
+  /**
+   * The values that are whole with this piece, one after the other, to be taken all. Throws a {@link FrameError}
+   * behind the last good one; use the decoder no more after it.
+   */
+  *push(piece: Buffer): Generator<unknown, void> {
     this.#pieces.push(piece);
     this.#held += piece.length;
-    const values: unknown[] = [];
     for (;;) {
-      if (this.#held < HEADER) return values;
+      if (this.#held < HEADER) return;
       const header = this.#peek(HEADER);
       const length = header.readUInt32BE(0);
       const version = header.readUInt8(4);
       if (version !== FRAME_VERSION) throw new FrameError(`version ${version}; expected ${FRAME_VERSION}`);
       if (length > this.#largest)
         throw new FrameError(`a frame of ${length} bytes; at most ${this.#largest} are taken`);
-      if (this.#held < HEADER + length) return values;
-      values.push(unpackPlain(this.#take(HEADER + length).subarray(HEADER)));
+      if (this.#held < HEADER + length) return;
+      yield unpackPlain(this.#take(HEADER + length).subarray(HEADER));
     }
   }
 

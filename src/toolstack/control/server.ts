@@ -85,6 +85,8 @@ class Client {
   readonly #decoder = new FrameDecoder(LARGEST_REQUEST);
   readonly #handle: Handler;
   #underWay = 0;
+  /** What came in that is no frame: it is said when the requests before it are answered. */
+  #refusal: FrameError | undefined;
   #follows = false;
   #over = false;
   #lost = 0;
@@ -115,14 +117,20 @@ class Client {
   }
 
   #onData(piece: Buffer): void {
-    if (this.#over) return;
+    if (this.#over || this.#refusal !== undefined) return;
     try {
       for (const value of this.#decoder.push(piece)) this.#onRequest(value);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#send({ id: 0, ok: false, error: error.message });
-      this.end();
+      this.#refusal = error;
+      this.#refuseTheRest();
     }
+  }
+
+  #refuseTheRest(): void {
+    if (this.#refusal === undefined || this.#underWay > 0 || this.#over) return;
+    this.#send({ id: 0, ok: false, error: this.#refusal.message });
+    this.end();
   }
 
   #onRequest(value: unknown): void {
@@ -147,6 +155,7 @@ class Client {
       )
       .finally(() => {
         if (--this.#underWay < MOST_REQUESTS) this.#socket.resume();
+        this.#refuseTheRest();
       });
   }
 

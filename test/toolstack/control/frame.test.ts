@@ -49,7 +49,7 @@ describe('frames', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, framed) => {
         const decoder = new FrameDecoder(LARGEST);
         try {
-          decoder.push(framed ? frame(bytes) : Buffer.from(bytes));
+          for (const got of decoder.push(framed ? frame(bytes) : Buffer.from(bytes))) plainOnly(got);
         } catch (error) {
           expect(error).toBeInstanceOf(FrameError);
         }
@@ -74,8 +74,28 @@ describe('frames', () => {
     );
   });
 
+  it('that are whole come out before the rubbish behind them is refused', () => {
+    fc.assert(
+      fc.property(fc.array(plain, { maxLength: 4 }), fc.nat(40), (values, cut) => {
+        const stream = Buffer.concat([
+          ...values.map(encodeFrame),
+          frame(Buffer.alloc(0), { version: 9 }),
+          encodeFrame('lost'),
+        ]);
+        const decoder = new FrameDecoder(LARGEST);
+        const got: unknown[] = [];
+        const pieces = [stream.subarray(0, cut), stream.subarray(cut)];
+        expect(() => {
+          for (const piece of pieces) for (const value of decoder.push(piece)) got.push(value);
+        }).toThrow('version 9');
+        expect(JSON.stringify(got)).toBe(JSON.stringify(values));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('of another version, or too long, are refused before they are read', () => {
-    const decoder = (): FrameDecoder => new FrameDecoder(LARGEST);
+    const decoder = () => ({ push: (piece: Buffer) => [...new FrameDecoder(LARGEST).push(piece)] });
     expect(() => decoder().push(frame(Buffer.alloc(0), { version: 2 }))).toThrow('version 2; expected 1');
     for (const length of [LARGEST + 1, 2 ** 31, 2 ** 32 - 1])
       expect(() => decoder().push(frame(Buffer.alloc(0), { length }))).toThrow(
@@ -96,7 +116,7 @@ describe('frames', () => {
       classes.pack(new Date(0)),
       records.pack([{ a: 1 }, { a: 2 }]),
     ])
-      expect(() => new FrameDecoder(LARGEST).push(frame(body))).toThrow('no plain msgpack value');
+      expect(() => [...new FrameDecoder(LARGEST).push(frame(body))]).toThrow('no plain msgpack value');
   });
 
   it('reach no prototype', () => {
@@ -122,7 +142,7 @@ describe('frames', () => {
       Buffer.from([0xdf, 0xff, 0xff, 0xff, 0xff]),
       Buffer.from([0xdb, 0xff, 0xff, 0xff, 0xff]),
     ])
-      expect(() => new FrameDecoder(LARGEST).push(frame(body))).toThrow(FrameError);
+      expect(() => [...new FrameDecoder(LARGEST).push(frame(body))]).toThrow(FrameError);
   });
 });
 

@@ -173,6 +173,25 @@ describe('requests', () => {
     other.close();
   });
 
+  it('that come in one piece before rubbish are answered, then the rest is refused', async () => {
+    const answers: (() => void)[] = [];
+    await listen((_verb, args) => new Promise((resolve) => answers.push(() => resolve(args))));
+    const peer = await raw();
+    const closed = once(peer, 'close');
+    const good = [1, 2].map((id) => encodeFrame({ id, verb: 'pause', args: { domain: `d${id}` } }));
+    const rubbish = Buffer.from([0, 0, 0, 0, 0xff]);
+    peer.write(Buffer.concat([...good, rubbish, ...good]));
+    await until(() => answers.length === 2);
+    for (const answer of answers) answer();
+    await closed;
+    expect(peer.replies).toEqual([
+      { id: 1, ok: true, value: { domain: 'd1' } },
+      { id: 2, ok: true, value: { domain: 'd2' } },
+      { id: 0, ok: false, error: 'version 255; expected 1' },
+    ]);
+    expect(answers).toHaveLength(2);
+  });
+
   it('cut off in the middle, or left before their answer, harm nobody', async () => {
     let answer = (): void => {};
     let asked = 0;
