@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -8,13 +9,15 @@ import { BELL, MESSAGES_SENT } from '../src/memory/channel.ts';
 import { Doorbell } from '../src/memory/doorbell.ts';
 import { threadClock } from '../src/runtime/threads/clock.ts';
 import { Spinners } from '../src/runtime/threads/spinners.ts';
+import { loadDefault } from '../src/toolstack/module.ts';
 import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/threads/runtime.ts';
 
 // The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop
 // when the control plane has a message, which Atomics.wait would otherwise keep out.
 
 const { spec, platformModule, epoch, spinners } = workerData as CoprocessorWorkerData;
-const { default: platform } = (await import(platformModule)) as { default: Platform };
+// A user's own platform may be TypeScript.
+const platform = (await loadDefault(fileURLToPath(platformModule))) as Platform;
 const words = new Int32Array(spec.channel.bells);
 const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
 const now = threadClock(epoch);

@@ -25,6 +25,8 @@ export interface CoprocReport {
   readonly denials: number;
   readonly resets: number;
   readonly switchCost: Spread;
+  /** What its scheduler did wrong, so that another decides in its place; newest last. */
+  readonly faults: readonly string[];
 }
 
 /** `submitted = ok + failed + cancelled` once a run has ended. */
@@ -106,7 +108,7 @@ export interface RunReport {
   readonly runtime: 'threads' | 'simulated';
   readonly seed: number;
   readonly wall: Duration;
-  /** Every domain finished, every verdict is ok and every law holds on these figures. */
+  /** Every domain finished, every verdict is ok, every law holds on these figures and no scheduler failed. */
   readonly ok: boolean;
   /** The laws that do not hold, in words; empty in every run that is ok. */
   readonly violations: readonly string[];

@@ -75,6 +75,8 @@ export interface SchedulerSettings {
   readonly stopDeadline?: Duration;
   /** What one world switch takes at worst; nothing when it is not known. */
   readonly switchCost?: Duration;
+  /** Told, in one line, when the scheduler did what none may do and another decides in its place. */
+  readonly onFault?: (what: string) => void;
 }
 
 /** Makes a scheduler, or says which of its parameters is impossible. */

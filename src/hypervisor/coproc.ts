@@ -59,6 +59,8 @@ export class SharedCoproc {
   switches = 0;
   denials = 0;
   resets = 0;
+  /** What schedulers of it did wrong, newest last. */
+  readonly #faults: string[] = [];
   /** Who decides. A stay or a switch that another one decided is settled with that one. */
   scheduler: Scheduler;
   timeslice: Duration;
@@ -446,6 +448,12 @@ export class SharedCoproc {
     this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: vcoproc.name, what, reset });
   }
 
+  /** Its scheduler did what none may do; it goes on with another. */
+  schedulerFailed(what: string): void {
+    this.#faults.push(what);
+    this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: null, what, reset: false });
+  }
+
   #isolate(vcoproc: Vcoproc, reason: string, reset = false): void {
     this.blame(vcoproc, reason, reset);
     this.#crashed(() => this.dump(vcoproc, reason));
@@ -603,6 +611,7 @@ export class SharedCoproc {
       denials: this.denials,
       resets: this.resets,
       switchCost: this.switchCost.spread,
+      faults: [...this.#faults],
     };
   }
 }

@@ -268,7 +268,10 @@ export class Hypervisor {
       return failed(
         `this build has no scheduler ${name}; ${expectedOneOf(name, Object.keys(schedulers))}${ADD_TO_BUILD}`,
       );
-    const created = scheduler.create(schedulerSettings(description, timeslice, parameters));
+    const created = scheduler.create({
+      ...schedulerSettings(description, timeslice, parameters),
+      onFault: (what) => this.#coprocs.get(description.id)?.schedulerFailed(what),
+    });
     return 'kind' in created ? failed(`${description.id}: ${created.reason}`) : ok(created);
   }
 

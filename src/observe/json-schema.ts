@@ -24,6 +24,7 @@ export const coprocReportSchema = z
     denials: count,
     resets: count,
     switchCost: spread,
+    faults: z.array(z.string()).meta({ description: 'What its scheduler did wrong, newest last.' }),
   })
   .meta({ id: 'coproc', description: 'running + switching + idle + faulted = wall, exactly.' });
 

@@ -39,7 +39,12 @@ export function summary(report: RunReport, options: SummaryOptions): string {
       'results',
       report.domains.flatMap((domain) => verdicts(domain, report.ok, mark)),
     ),
-    ...section('faults', blamed(report.vcoprocs, paint.yellow)),
+    ...section('faults', [
+      ...report.coprocs.flatMap(({ id, faults }) =>
+        faults.map((fault) => `${paint.red(printable(id))}: ${printable(fault)}`),
+      ),
+      ...blamed(report.vcoprocs, paint.yellow),
+    ]),
     ...section('faults of the plan', (report.faults ?? []).map(fateOf)),
     ...section(
       'laws that do not hold',
@@ -67,6 +72,7 @@ export function verdict(report: RunReport): string {
       ? []
       : [`not finished: ${unfinished.map(({ name, state }) => `${printable(name)} (${state})`).join(', ')}`],
     broken === 0 ? [] : [`${counted(broken, 'law')} violated`],
+    report.coprocs.filter(({ faults }) => faults.length > 0).map(({ id }) => `the scheduler of ${id} failed`),
   ].flat();
   if (problems.length > 0) return problems.join('; ');
   if (!report.ok) return 'the run is not ok';

@@ -8,7 +8,6 @@ import type { Runtime } from '../contract/port.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
-import { platforms } from '../platforms/index.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
 import { DumpKeeper, keepDump } from './dump/keeper.ts';
@@ -17,6 +16,7 @@ import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
 import { writeWhole } from './sealed-file.ts';
 import { knownTo, readDomainFile } from './known.ts';
+import { platformsOf, type Platforms } from './platforms.ts';
 import { addScheduler, checkScheduling, schedulersOf, type Schedulers } from './scheduling.ts';
 
 /** Events that `dmesg` remembers. */
@@ -47,6 +47,8 @@ export class ResidentSystem {
   readonly #hypervisor: Hypervisor;
   /** The hypervisor's own record: what is added is there for the next change of an algorithm. */
   readonly #schedulers: Schedulers = {};
+  /** The hypervisor's own record, too. */
+  readonly #platforms: Platforms = {};
   /** Of each coprocessor, under the name in that record; what a scheduler calls itself may be another. */
   readonly #algorithms = new Map<string, string>();
   readonly #log: TraceEvent[] = [];
@@ -72,7 +74,7 @@ export class ResidentSystem {
     this.#dumps = new DumpKeeper(told, (name, content) => keepDump(dumps ?? '.', name, content));
     this.#hypervisor = new Hypervisor({
       runtime,
-      platforms,
+      platforms: this.#platforms,
       schedulers: this.#schedulers,
       firmware: systemFirmware(system, runtime.metered),
       trace: told,
@@ -86,6 +88,7 @@ export class ResidentSystem {
     const { system } = options;
     const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
     try {
+      Object.assign(resident.#platforms, await platformsOf(system));
       Object.assign(resident.#schedulers, await schedulersOf(system));
       checkScheduling(system, domains, resident.#schedulers);
       for (const coproc of system.coprocs) {
@@ -166,7 +169,7 @@ export class ResidentSystem {
       return null;
     },
     sched: async (args) => {
-      if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm);
+      if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm, { anew: true });
       this.#sched(args);
       return null;
     },

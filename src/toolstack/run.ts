@@ -11,7 +11,6 @@ import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
 import { checkLaws } from '../observe/laws.ts';
-import { platforms } from '../platforms/index.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import { refuse } from './config/problem.ts';
@@ -19,6 +18,7 @@ import { DumpKeeper } from './dump/keeper.ts';
 import { ResultFiles, readAsset } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
+import { platformsOf } from './platforms.ts';
 import { checkScheduling, schedulersOf } from './scheduling.ts';
 
 export interface RunOptions {
@@ -56,6 +56,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   // Guests first: what cannot be loaded must not leave anything half started.
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
   for (const description of chosen) guests.push({ description, program: await loadGuest(description) });
+  const platforms = await platformsOf(system);
   const schedulers = await schedulersOf(system);
   checkScheduling(system, chosen, schedulers);
 
@@ -210,5 +211,6 @@ function judge(
     ({ state }) => state === 'finished' || (state === 'destroyed' && length !== undefined),
   );
   const verdicts = domains.every(({ results }) => results.every(({ ok }) => ok));
-  return { ...report, ok: over && verdicts && violations.length === 0, violations };
+  const asAsked = coprocs.every(({ faults }) => faults.length === 0);
+  return { ...report, ok: over && verdicts && asAsked && violations.length === 0, violations };
 }

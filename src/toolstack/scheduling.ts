@@ -2,8 +2,9 @@ import { vcoprocId } from '../contract/names.ts';
 import type { Refusal, Scheduler, SchedulerFactory } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription, SystemDescription } from '../contract/system.ts';
 import { schedulerSettings } from '../hypervisor/scheduler-settings.ts';
+import { contained } from '../schedulers/contained.ts';
 import { schedulers } from '../schedulers/index.ts';
-import { isSchedulerFile } from './config/coproc.ts';
+import { isModuleFile } from './config/coproc.ts';
 import { ProblemList, refuse } from './config/problem.ts';
 import { firstLine, loadDefault } from './module.ts';
 
@@ -40,10 +41,17 @@ export async function schedulersOf({ coprocs }: SystemDescription): Promise<Sche
   return all;
 }
 
-/** Adds a user's own scheduler, if it is one and not there. Rejects with what is wrong with its file. */
-export async function addScheduler(all: Schedulers, name: string): Promise<void> {
-  if (!isSchedulerFile(name) || Object.hasOwn(all, name)) return;
-  const found = await loadDefault(name).catch((error: unknown) => {
+/**
+ * Adds a user's own scheduler, if it is one and not there; `anew`: as its file is now. Rejects with what is wrong
+ * with its file.
+ */
+export async function addScheduler(
+  all: Schedulers,
+  name: string,
+  { anew = false }: { anew?: boolean } = {},
+): Promise<void> {
+  if (!isModuleFile(name) || (!anew && Object.hasOwn(all, name))) return;
+  const found = await loadDefault(name, { anew }).catch((error: unknown) => {
     throw new Error(`the scheduler ${name} cannot be loaded: ${firstLine(error)}`);
   });
   const { create, summary } = (typeof found === 'function' ? { create: found } : (found ?? {})) as {
@@ -66,7 +74,7 @@ function careful(create: SchedulerFactory, file: string): SchedulerFactory {
       const missing = METHODS.find((method) => typeof created?.[method] !== 'function');
       if (missing !== undefined) return refusal(`what ${file} makes has no function ${missing}`);
       if (typeof created?.name !== 'string') return refusal(`what ${file} makes has no name`);
-      return created as Scheduler;
+      return contained(created as Scheduler, settings, file);
     } catch (error) {
       return refusal(`${file} throws: ${firstLine(error)}`);
     }

@@ -17,6 +17,7 @@ import { schedulers } from '../schedulers/index.ts';
 import { readAsset, resultPath } from './files.ts';
 import { loadGuest } from './guest-loader.ts';
 import { readSystem } from './known.ts';
+import { platformsOf } from './platforms.ts';
 import { checkScheduling, schedulersOf } from './scheduling.ts';
 
 /** Virtual time after which a folder's domains are over in a campaign. */
@@ -57,6 +58,7 @@ async function folderSubject(folder: string): Promise<Subject> {
   const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
   for (const description of all) guests.push({ description, program: ending(await loadGuest(description)) });
+  const ownPlatforms = await platformsOf(system);
   const own = await schedulersOf(system);
   checkScheduling(system, all, own);
   const files = {
@@ -66,9 +68,12 @@ async function folderSubject(folder: string): Promise<Subject> {
   };
   return {
     name: folder,
-    platforms,
+    platforms: ownPlatforms,
     schedulers: own,
-    laws: checkLaws,
+    laws: (report) => [
+      ...checkLaws(report),
+      ...report.coprocs.flatMap(({ id, faults }) => faults.map((fault) => `${id}: ${fault}`)),
+    ],
     firmware: remembered(firmwareLibrary([join(system.folder, 'firmware')])),
     build: () => ({
       coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })),

@@ -202,6 +202,7 @@ function coprocRun(
       denials,
       resets,
       switchCost: spread(costs),
+      faults: [],
     },
     vcoprocs: vcoprocs.map((id) => {
       const count = commands.get(id) ?? 0;

@@ -99,6 +99,9 @@ function alarms(report: RunReport): Html {
         ({ name, state, reason }) =>
           html`<li><b>${name}</b> is ${state}${reason === null ? '' : `: ${reason}`}</li>`,
       ),
+    ...report.coprocs.flatMap(({ id, faults }) =>
+      faults.map((fault) => html`<li><b>${id}</b>: ${fault}</li>`),
+    ),
     ...blame(report.vcoprocs).map(
       ({ vcoproc, fault, times }) =>
         html`<li><b>${vcoproc}</b> is to blame: ${fault}${times === 1 ? '' : ` (${times} times)`}</li>`,

@@ -15,7 +15,7 @@ const NAMED = ['system.dts', 'README.md'];
 export const initCommand = (terminal: Terminal, exit: Exit): Command =>
   new Command('init')
     .description(
-      'Make a new system that runs at once: a coprocessor, two domains, a guest, a firmware and a scheduler.',
+      'Make a new system that runs at once: a coprocessor, two domains, a guest, a firmware, a scheduler and a platform.',
     )
     .argument('<folder>', 'a new or an empty folder')
     .addHelpText('after', '\nExample:\n  covisor init my-system && covisor run my-system')

@@ -9,6 +9,7 @@ import type { Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { loadGuest } from '../guest-loader.ts';
 import { readSystem } from '../known.ts';
+import { platformsOf } from '../platforms.ts';
 import { checkScheduling, schedulersOf } from '../scheduling.ts';
 
 interface Named {
@@ -76,6 +77,7 @@ export const checkCommand = (terminal: Terminal): Command =>
       const system = readSystem(folder);
       const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
       for (const domain of domains) await loadGuest(domain);
+      await platformsOf(system);
       checkScheduling(system, domains, await schedulersOf(system));
       for (const { what, ...position } of system.warnings)
         terminal.stderr.write(`${showPosition(position)}: ${what}\n`);

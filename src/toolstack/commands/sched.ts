@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import { showDuration } from '../../base/units.ts';
-import { isSchedulerFile } from '../config/coproc.ts';
+import { isModuleFile } from '../config/coproc.ts';
 import type { Connection } from '../control/client.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
@@ -106,7 +106,7 @@ function changeOf(flags: Flags): Omit<Args<'sched'>, 'coproc'> | undefined {
 }
 
 /** The hypervisor may have another working directory. */
-const algorithmOf = (name: string): string => (isSchedulerFile(name) ? resolve(name) : name);
+const algorithmOf = (name: string): string => (isModuleFile(name) ? resolve(name) : name);
 
 async function show(connection: Connection, flags: Flags, terminal: Terminal): Promise<void> {
   const state = await connection.state();

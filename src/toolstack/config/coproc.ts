@@ -45,6 +45,7 @@ const COPROC_DEFAULTS = {
 /** What a child of /chosen/coprocessors may say; `scheduler-NAME` besides goes to the scheduler as NAME. */
 const ENTRY_PROPERTIES = [
   'device',
+  'platform',
   'scheduler',
   'timeslice-us',
   'stop-deadline-us',
@@ -82,7 +83,8 @@ interface Shared {
  *     };
  *
  * then every device marked `xen,coproc` that has no entry, with the defaults, named after its node. `scheduler`
- * may be the path of a user's own, relative to the system's `folder`.
+ * may be the path of a user's own, relative to the system's `folder`, and so may `platform`, which otherwise
+ * is the one that the device's `compatible` names.
  * What is wrong goes to `problems`; the result then lacks it.
  */
 export function readCoprocs(
@@ -208,7 +210,7 @@ function describe(
   const part = <T>(read: () => T): T | undefined => problems.attempt(read);
   part(() => refuseUnusable(device));
   part(() => refuseUnknownProperties(device, entry));
-  const compatible = part(() => compatibleOf(device, known));
+  const compatible = part(() => platformOf(entry, known, folder) ?? compatibleOf(device, known));
   const scheduler = part(() => schedulerOf(entry, known, folder));
   const timeslice = part(() => microseconds(entry, 'timeslice-us', COPROC_DEFAULTS.timeslice));
   const stopDeadline = part(() => microseconds(entry, 'stop-deadline-us', COPROC_DEFAULTS.stopDeadline));
@@ -319,8 +321,34 @@ function compatibleOf(device: DeviceNode, known: Known): string {
   );
 }
 
-/** Whether a scheduler's name is the path of a user's own. */
-export const isSchedulerFile = (name: string): boolean => /\.(?:ts|js|mjs)$/.test(name);
+/** The absolute path of a user's own platform, or one of this build in spite of what the device says. */
+function platformOf(entry: DeviceNode | undefined, known: Known, folder: string): string | undefined {
+  const property = entry?.properties.get('platform');
+  if (property === undefined) return undefined;
+  const wanted = string(property);
+  if (isModuleFile(wanted)) return moduleFile('platform', property, wanted, folder);
+  const platforms = [...known.platforms];
+  if (platforms.includes(wanted)) return wanted;
+  return refuse(
+    valuePosition(property),
+    `unknown platform ${quote(wanted)}`,
+    `${expectedOneOf(wanted, platforms)}, or the path of a .ts, .js or .mjs file`,
+  );
+}
+
+/** Where the file is that a property names. */
+function moduleFile(what: string, property: DeviceProperty, wanted: string, folder: string): string {
+  const file = resolve(folder, wanted);
+  if (isFile(file)) return file;
+  return refuse(
+    valuePosition(property),
+    `${what} ${quote(wanted)} does not exist`,
+    `expected a file below ${folder}`,
+  );
+}
+
+/** Whether the name of a scheduler or a platform is the path of a user's own. */
+export const isModuleFile = (name: string): boolean => /\.(?:ts|js|mjs)$/.test(name);
 
 function schedulerOf(
   entry: DeviceNode | undefined,
@@ -329,16 +357,10 @@ function schedulerOf(
 ): { name: string; parameters: Parameters } {
   const property = entry?.properties.get('scheduler');
   const wanted = property === undefined ? COPROC_DEFAULTS.scheduler : string(property);
-  const name = isSchedulerFile(wanted) ? resolve(folder, wanted) : wanted;
+  const own = property !== undefined && isModuleFile(wanted);
+  const name = own ? moduleFile('scheduler', property, wanted, folder) : wanted;
   const schedulers = [...known.schedulers];
-  if (isSchedulerFile(wanted)) {
-    if (!isFile(name))
-      refuse(
-        valuePosition(property!),
-        `scheduler ${quote(wanted)} does not exist`,
-        `expected a file below ${folder}`,
-      );
-  } else if (!schedulers.includes(name)) {
+  if (!own && !schedulers.includes(name)) {
     const at = property === undefined ? entry?.position : valuePosition(property);
     if (at !== undefined) refuse(at, `unknown scheduler ${quote(name)}`, expectedOneOf(name, schedulers));
   }

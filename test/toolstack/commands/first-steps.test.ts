@@ -34,6 +34,22 @@ describe('init', () => {
     expect(vcoprocs.every(({ commands }) => commands.ok > 0)).toBe(true);
   });
 
+  it.each(['threads', 'simulated'])(
+    'brings a platform that runs guest, firmware and scheduler of the folder on %s',
+    async (runtime) => {
+      const folder = systems.path(`own-${runtime}`);
+      expect(await covisor(['init', folder])).toMatchObject({ code: 0 });
+      const system = join(folder, 'system.dts');
+      const own = '"./schedulers/turns.js"; platform = "./platforms/engine.js"';
+      writeFileSync(system, readFileSync(system, 'utf8').replace('"credit"', own));
+      const ran = await covisor(['run', folder, '--runtime', runtime, '--no-files', '--json', '--quiet']);
+      expect([ran.code, ran.stderr]).toEqual([0, '']);
+      const { coprocs, vcoprocs } = JSON.parse(ran.stdout) as RunReport;
+      expect(coprocs).toMatchObject([{ platform: 'example,engine', scheduler: 'turns' }]);
+      expect(vcoprocs.map(({ commands }) => commands.ok)).toEqual([20, 20]);
+    },
+  );
+
   it('writes into no folder that has something in it, and over no file', async () => {
     const folder = systems.path('mine');
     mkdirSync(folder);

@@ -34,7 +34,7 @@ const listen = async (handle: Handler = echo): Promise<ControlServer> =>
 async function raw(): Promise<Socket & { readonly replies: Reply[] }> {
   const peer = Object.assign(createConnection(socket), { replies: [] as Reply[] });
   const decoder = new FrameDecoder(LARGEST_FRAME);
-  peer.on('data', (piece) => peer.replies.push(...(decoder.push(piece as Buffer) as Reply[])));
+  peer.on('data', (piece) => peer.replies.push(...([...decoder.push(piece as Buffer)] as Reply[])));
   peer.on('error', () => {});
   await once(peer, 'connect');
   return peer;
