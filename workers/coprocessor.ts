@@ -9,7 +9,7 @@ import { BELL, MESSAGES_SENT } from '../src/memory/channel.ts';
 import { Doorbell } from '../src/memory/doorbell.ts';
 import { threadClock } from '../src/runtime/threads/clock.ts';
 import { Spinners } from '../src/runtime/threads/spinners.ts';
-import { loadDefault } from '../src/toolstack/module.ts';
+import { loadDefault } from '../src/runtime/threads/module.ts';
 import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/threads/runtime.ts';
 
 // The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop

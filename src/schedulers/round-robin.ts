@@ -16,7 +16,7 @@ interface Place extends Member<typeof NO_PARAMETERS>, Ranked {
  * never preempts; one whose switch was denied keeps its place. Who keeps the coprocessor past its slices
  * sits out one round for each slice's worth of it (as in deficit round robin, Shreedhar and Varghese 1995).
  *
- * Waits at most (admitted - 1) x (slice + lateness). Decides in O(log n).
+ * Waits at most (1 + slices that it owes) x (admitted - 1) x (slice + lateness). Decides in O(log n).
  */
 export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
   const own = readParameters('round-robin', NO_PARAMETERS, settings.parameters);
@@ -63,6 +63,9 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
       if (place.awake) queue.put(place, place.turn);
     },
     retime: (length) => void (timeslice = length),
-    bound: (_place, late) => ((admitted - 1) * (timeslice + late)) as Duration,
+    bound({ turn }, late) {
+      const owed = Math.max(0, turn - round - 1);
+      return ((1 + owed) * (admitted - 1) * (timeslice + late)) as Duration;
+    },
   });
 }

@@ -1,7 +1,7 @@
 import type { GuestProgram } from '../contract/guest.ts';
 import type { DomainDescription } from '../contract/system.ts';
 import { refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from './module.ts';
+import { firstLine, loadDefault } from '../runtime/threads/module.ts';
 
 /** Loads the guest program of a domain: the default export of its kernel. Throws a `ConfigurationError`. */
 export async function loadGuest({ name, kernel, position }: DomainDescription): Promise<GuestProgram> {

@@ -5,7 +5,7 @@ import { WINDOW_BYTES } from '../memory/channel.ts';
 import { platforms } from '../platforms/index.ts';
 import { isModuleFile } from './config/coproc.ts';
 import { refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from './module.ts';
+import { firstLine, loadDefault } from '../runtime/threads/module.ts';
 
 /** Platforms by name: those of this build, and users' own by the absolute paths of their files. */
 export type Platforms = Record<string, Platform>;

@@ -6,7 +6,7 @@ import { contained } from '../schedulers/contained.ts';
 import { schedulers } from '../schedulers/index.ts';
 import { isModuleFile } from './config/coproc.ts';
 import { ProblemList, refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from './module.ts';
+import { firstLine, loadDefault } from '../runtime/threads/module.ts';
 
 /** Scheduling algorithms by name: those of this build, and users' own by the absolute paths of their files. */
 export type Schedulers = Record<string, { readonly create: SchedulerFactory; readonly summary: string }>;

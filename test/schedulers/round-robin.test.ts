@@ -1,11 +1,38 @@
 import { describe, expect, it } from 'vitest';
-import { ms } from '../../src/base/units.ts';
+import { NO_TIME, START, after, between, ms, sum, type Duration } from '../../src/base/units.ts';
+import type { VcoprocId } from '../../src/contract/names.ts';
 import { roundRobin } from '../../src/schedulers/round-robin.ts';
 import { vcoprocOf } from '../hostile/support.ts';
 import { coproc, withRig } from '../rig.ts';
 import { schedulerConformance } from './conformance.ts';
+import { made, vcoproc } from './simulation.ts';
 
 schedulerConformance('round-robin', roundRobin);
+
+describe('round-robin, to one that overstayed', () => {
+  it('states the rounds that it sits out, and keeps to them', () => {
+    const scheduler = made(roundRobin);
+    const ids = ['a', 'b', 'c'].map(vcoproc);
+    for (const id of ids) scheduler.admit(id, {});
+    for (const id of ids) scheduler.wake(id, START);
+    let now = START;
+    const turn = (overrun: Duration): VcoprocId => {
+      const decision = scheduler.pick(now);
+      if (decision.kind === 'idle') throw new Error('somebody is awake');
+      const ran = sum(decision.slice, overrun);
+      now = after(now, ran);
+      scheduler.settle({ ...decision, outcome: 'ran', ran, overrun, switching: NO_TIME, now });
+      return decision.vcoproc;
+    };
+    expect(turn(ms(3))).toBe(ids[0]);
+    const left = now;
+    const bound = scheduler.bound(ids[0]!, NO_TIME)!;
+    let rounds = 0;
+    while (turn(NO_TIME) !== ids[0]) rounds++;
+    expect(rounds).toBe(8);
+    expect(between(left, now) - ms(1)).toBe(bound);
+  });
+});
 
 describe('round-robin, in simulation', () => {
   it.each([2, 3, 4, 5])('gives %i equal spinners equal shares within two in a hundred', async (count) => {

@@ -160,6 +160,7 @@ describe('a command line that is wrong', () => {
     [['run'], /missing required argument 'system'/],
     [['check', 'SYSTEM', 'left'], /too many arguments/],
     [['run', 'nowhere'], /nowhere:1:1: this folder does not exist; expected a folder with system\.dts/],
+    [['run', 'README.md'], /README\.md:1:1: this is a file; a system is a folder; expected a folder with/],
     [['run', 'SYSTEM', '--sed', '1'], /unknown option '--sed'/],
     [['run', 'SYSTEM', '--seed'], /argument missing/],
     [['run', 'SYSTEM', '--seed', 'one'], /--seed one: expected a whole number from -2147483648/],

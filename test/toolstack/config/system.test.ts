@@ -225,7 +225,7 @@ describe('a wrong system is refused in one line', () => {
     [
       'an unknown property of an entry',
       [[dts, 'timeslice-us = <2000>', 'timeslice = <2000>']],
-      'system.dts:30:5: coprocessor gpu0 has the unknown property timeslice; expected one of device, scheduler, timeslice-us, stop-deadline-us, command-timeout-us, deny-retry-limit, scheduler-...; did you mean timeslice-us?',
+      'system.dts:30:5: coprocessor gpu0 has the unknown property timeslice; expected one of device, platform, scheduler, timeslice-us, stop-deadline-us, command-timeout-us, deny-retry-limit, scheduler-...; did you mean timeslice-us?',
     ],
     [
       'an unknown property of ours',

@@ -237,6 +237,24 @@ describe('a hypervisor that stays', () => {
     await progresses('left');
     expect(await covisor('sched', '-c', 'gpu0', '--for', 'left,rank=3')).toMatchObject({ code: 0, err: '' });
     expect((await covisor('vcoprocs', '-d', 'left')).out).toContain('rank=3');
+    // Edited, and named again: it is read again, what it said before is over.
+    writeFileSync(mine, `export default ${FIRST_COME.replace("'first'", "'second'")};`);
+    expect(await covisor('sched', '-c', 'gpu0', '-s', mine)).toMatchObject({ code: 0, err: '' });
+    expect((await hypervisor.coprocs())[0]).toMatchObject({ scheduler: 'second' });
+    writeFileSync(mine, 'export default (;');
+    expect((await covisor('sched', '-c', 'gpu0', '-s', mine)).err).toMatch(/mine\.mjs cannot be loaded: /);
+    expect((await hypervisor.coprocs())[0]).toMatchObject({ scheduler: 'second' });
+    // One that fails under load is replaced, and says so; the domains go on.
+    writeFileSync(
+      mine,
+      `export default ${FIRST_COME.replace('pick() {', 'pick() { throw new Error("no");')};`,
+    );
+    expect(await covisor('sched', '-c', 'gpu0', '-s', mine)).toMatchObject({ code: 0, err: '' });
+    await progresses('left');
+    const [gpu] = await hypervisor.coprocs();
+    expect(gpu).toMatchObject({ scheduler: 'round-robin' });
+    expect(gpu?.faults).toEqual([expect.stringMatching(/mine\.mjs: pick throws: no; round-robin decides/)]);
+    expect((await covisor('dmesg')).out).toContain('mine.mjs: pick throws: no; round-robin decides');
     const { err } = await covisor('sched', '-c', 'gpu0', '-s', 'none.mjs');
     expect(err).toMatch(/the scheduler .*none\.mjs cannot be loaded: /);
     expect(await covisor('sched', '-c', 'gpu0', '-s', 'credit')).toMatchObject({ code: 0 });
