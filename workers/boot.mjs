@@ -4,9 +4,11 @@
 // own that is TypeScript below no package.json is CommonJS, which has a hook of its own.
 import { workerData } from 'node:worker_threads';
 
-const { entry } = workerData;
+const { entry, platformModule = '' } = workerData;
 if (entry.endsWith('.ts')) {
   (await import('tsx/esm/api')).register();
-  (await import('tsx/cjs/api')).register();
+  const own =
+    platformModule.endsWith('.ts') && !platformModule.startsWith(new URL('..', import.meta.url).href);
+  if (own) (await import('tsx/cjs/api')).register();
 }
 await import(entry);
