@@ -8,7 +8,16 @@ const { firmware } = workerData as { firmware: FirmwareImage };
 const pages = firmware.memoryPages;
 const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 const none = (): number => 0;
-const host = { dmaIn: none, dmaOut: none, irq: none, registerGet: none, registerSet: none };
+const host = {
+  dmaIn: none,
+  dmaOut: none,
+  dmaFill: none,
+  dmaGather: none,
+  dmaScatter: none,
+  irq: none,
+  registerGet: none,
+  registerSet: none,
+};
 const made = instantiateFirmware(firmware, memory, host);
 if (made.kind === 'failed') throw new Error(made.reason);
 const { start, step } = made.value;

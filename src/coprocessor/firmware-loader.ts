@@ -5,6 +5,7 @@ import { instantiateFirmware, type FirmwareHost } from '../firmware/instance.ts'
 import { verifyFirmware } from '../firmware/prepare.ts';
 import type { ContextSpec } from '../contract/port.ts';
 import { ContextImage, IMAGE_STATE } from '../memory/context-image.ts';
+import type { DmaFault } from '../memory/iommu.ts';
 import type { Context, LoadedFirmware } from './context.ts';
 import type { CoreParts } from './parts.ts';
 
@@ -74,21 +75,22 @@ export class FirmwareLoader {
     const core = this.#core;
     const local = new Uint8Array(memory.buffer);
     const range = (from: number, size: number): Uint8Array => local.subarray(from, from + size);
+    const placed = (iova: number): number => core.host.iova?.(iova) ?? iova;
+    const listed = (list: Uint32Array): Uint32Array =>
+      core.host.iova === undefined ? list : list.map((word, at) => (at % 2 === 0 ? placed(word) : word));
+    /** Charges for a transfer, and tells of its fault. */
+    const moved = (bytes: number, fault: DmaFault | undefined): number => {
+      core.host.spend(core.moving(bytes, core.spec.dmaBandwidth));
+      if (fault !== undefined) core.dmaFault(loaded(core), fault.access, fault.iova);
+      return fault === undefined ? 0 : 1;
+    };
+    const { iommu } = core;
     return {
-      dmaIn: (to, iova, size) => {
-        const context = loaded(core);
-        core.host.spend(core.moving(size, core.spec.dmaBandwidth));
-        const fault = core.iommu.read(core.host.iova?.(iova) ?? iova, range(to, size));
-        if (fault !== undefined) core.dmaFault(context, fault.access, fault.iova);
-        return fault === undefined ? 0 : 1;
-      },
-      dmaOut: (iova, from, size) => {
-        const context = loaded(core);
-        core.host.spend(core.moving(size, core.spec.dmaBandwidth));
-        const fault = core.iommu.write(core.host.iova?.(iova) ?? iova, range(from, size));
-        if (fault !== undefined) core.dmaFault(context, fault.access, fault.iova);
-        return fault === undefined ? 0 : 1;
-      },
+      dmaIn: (to, iova, size) => moved(size, iommu.read(placed(iova), range(to, size))),
+      dmaOut: (iova, from, size) => moved(size, iommu.write(placed(iova), range(from, size))),
+      dmaFill: (iova, value, size) => moved(size, iommu.fill(placed(iova), value, size)),
+      dmaGather: (to, list, size) => moved(size, iommu.gather(listed(list), range(to, size))),
+      dmaScatter: (list, from, size) => moved(size, iommu.scatter(listed(list), range(from, size))),
       irq: (line) => core.raise(loaded(core), line),
       registerGet: (offset) => core.registerGet(offset),
       registerSet: (offset, value) => core.registerSet(offset, value),

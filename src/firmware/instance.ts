@@ -13,6 +13,11 @@ export interface FirmwareHost {
   dmaIn(local: number, iova: number, bytes: number): number;
   /** Copies local memory to guest memory; the range in local memory is checked. 0, or 1 for a fault. */
   dmaOut(iova: number, local: number, bytes: number): number;
+  /** Writes the byte `value` into guest memory. 0, or 1 for a fault. */
+  dmaFill(iova: number, value: number, bytes: number): number;
+  /** Copies ranges of guest memory, addresses and lengths in turn, to local memory; the range there is checked. */
+  dmaGather(local: number, list: Uint32Array, bytes: number): number;
+  dmaScatter(list: Uint32Array, local: number, bytes: number): number;
   /** Raises interrupt 2 to 31. */
   irq(number: number): void;
   /** The register at a byte offset, which may be any number. */
@@ -44,6 +49,8 @@ export const globalBytes = (image: FirmwareImage): number => 8 * image.globals.l
 
 const FIRST_INTERRUPT = 2;
 const LAST_INTERRUPT = 31;
+/** Ranges in one scatter-gather list. */
+const MAXIMUM_LIST = 1024;
 const noQuiesce = (): number => 0;
 
 /** Compiled modules: a context that comes back does not compile its firmware again. */
@@ -79,7 +86,7 @@ export function instantiateFirmware(
       `firmware ${image.name} accepts at most ${image.maximumPages} pages of local memory, the coprocessor has ${pages}; build it without a maximum`,
     );
 
-  const imports = firmwareImports(memory.buffer.byteLength, host);
+  const imports = firmwareImports(memory.buffer, host);
   let exports: WebAssembly.Exports;
   try {
     exports = new WebAssembly.Instance(compile(image), {
@@ -137,7 +144,10 @@ export function instantiateFirmware(
 }
 
 /** The functions that a firmware imports. They refuse everything until `open`: a start function has no coprocessor. */
-function firmwareImports(localBytes: number, host: FirmwareHost) {
+function firmwareImports(memory: ArrayBufferLike, host: FirmwareHost) {
+  const localBytes = memory.byteLength;
+  const view = new DataView(memory);
+  const held = new Uint32Array(2 * MAXIMUM_LIST);
   let isOpen = false;
   const present = (): void => {
     if (!isOpen) throw new FirmwareTrap('its start function used the coprocessor, which only a command may');
@@ -147,6 +157,18 @@ function firmwareImports(localBytes: number, host: FirmwareHost) {
       throw new FirmwareTrap(
         `${call} of ${bytes} bytes at local address ${address} is outside of local memory (${localBytes} bytes)`,
       );
+  };
+  /** A copy of a list, which a transfer may overwrite, and the bytes that it stands for. */
+  const listed = (call: string, at: number, count: number): { list: Uint32Array; bytes: number } => {
+    if (count > MAXIMUM_LIST)
+      throw new FirmwareTrap(`${call} of a list of ${count} ranges; there may be ${MAXIMUM_LIST}`);
+    local(call, at, 8 * count);
+    let bytes = 0;
+    for (let word = 0; word < 2 * count; word++) {
+      held[word] = view.getUint32(at + 4 * word, true);
+      if (word % 2 === 1) bytes += held[word]!;
+    }
+    return { list: held.subarray(0, 2 * count), bytes };
   };
   return {
     open: (): void => {
@@ -167,6 +189,22 @@ function firmwareImports(localBytes: number, host: FirmwareHost) {
         present();
         local('dma_out', from >>> 0, bytes >>> 0);
         return host.dmaOut(iova >>> 0, from >>> 0, bytes >>> 0);
+      },
+      dma_fill(iova: number, value: number, bytes: number): number {
+        present();
+        return host.dmaFill(iova >>> 0, value & 0xff, bytes >>> 0);
+      },
+      dma_gather(to: number, at: number, count: number): number {
+        present();
+        const { list, bytes } = listed('dma_gather', at >>> 0, count >>> 0);
+        local('dma_gather', to >>> 0, bytes);
+        return host.dmaGather(to >>> 0, list, bytes);
+      },
+      dma_scatter(at: number, from: number, count: number): number {
+        present();
+        const { list, bytes } = listed('dma_scatter', at >>> 0, count >>> 0);
+        local('dma_scatter', from >>> 0, bytes);
+        return host.dmaScatter(list, from >>> 0, bytes);
       },
       irq(number: number): void {
         present();

@@ -1,8 +1,14 @@
 import { assert } from '../base/assert.ts';
 
 export const PAGE_BYTES = 4096;
+/** What one entry of an I/O page table can map. */
+export const BLOCK_BYTES = 2 * 1024 * 1024;
+const BLOCK_PAGES = BLOCK_BYTES / PAGE_BYTES;
 
-/** A domain's memory: zeroed pages, given out first fit and zeroed again before they are given out anew. */
+/**
+ * A domain's memory: zeroed pages, given out first fit and zeroed again before they are given out anew. What is as
+ * large as a block begins on one where there is room for that.
+ */
 export class GuestRam {
   readonly memory: SharedArrayBuffer;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
@@ -30,17 +36,31 @@ export class GuestRam {
   /** Address of `size` zeroed bytes, or `undefined` when no run of free pages is that long. */
   allocate(size: number): number | undefined {
     const pages = Math.max(1, Math.ceil(size / PAGE_BYTES));
-    const run = this.#free.find((candidate) => candidate.count >= pages);
-    if (run === undefined) return undefined;
-    const address = run.first * PAGE_BYTES;
-    run.first += pages;
-    run.count -= pages;
-    if (run.count === 0) this.#free = this.#free.filter((other) => other !== run);
+    const first =
+      (pages * PAGE_BYTES >= BLOCK_BYTES ? this.#take(pages, BLOCK_PAGES) : undefined) ??
+      this.#take(pages, 1);
+    if (first === undefined) return undefined;
+    const address = first * PAGE_BYTES;
     const end = address + pages * PAGE_BYTES;
     if (address < this.#untouched) this.#bytes.fill(0, address, Math.min(end, this.#untouched));
     this.#untouched = Math.max(this.#untouched, end);
     this.#taken.set(address, pages);
     return address;
+  }
+
+  /** Takes the first run of free pages that begins at a multiple of `step`. */
+  #take(count: number, step: number): number | undefined {
+    const up = (first: number): number => Math.ceil(first / step) * step;
+    const place = this.#free.findIndex((run) => up(run.first) + count <= run.first + run.count);
+    const run = this.#free[place];
+    if (run === undefined) return undefined;
+    const first = up(run.first);
+    const left = [
+      { first: run.first, count: first - run.first },
+      { first: first + count, count: run.first + run.count - first - count },
+    ];
+    this.#free.splice(place, 1, ...left.filter((rest) => rest.count > 0));
+    return first;
   }
 
   /** Whether `address` is an allocation that can be freed; frees it. */

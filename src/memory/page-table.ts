@@ -1,14 +1,17 @@
-// A two-level I/O page table in shared memory. The hypervisor alone writes entries and EPOCH; the coprocessor only
-// reads. An entry that may be in use is taken away in three steps: clear it, raise EPOCH, and wait until the
+// A two-level I/O page table in shared memory. The root has an entry for each 2 MiB: a table of 4 KiB pages, or a block
+// that is mapped as a whole. The hypervisor alone writes entries and EPOCH; the coprocessor only reads. An entry that may be in use is taken away in three steps: clear it, raise EPOCH, and wait until the
 // coprocessor has said that it uses no translation older than that. Only then may the memory be used for anything else.
 
 import { assert } from '../base/assert.ts';
-import { PAGE_BYTES } from './guest-ram.ts';
+import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 
+/**
+ * There is no right to execute: a coprocessor fetches no instruction from guest memory. Its program is a firmware
+ * that was checked, is named by its digest and never stands where a DMA could change it.
+ */
 export const RIGHT = { read: 1 << 1, write: 1 << 2 } as const;
 export type Rights = number;
 
-export const BLOCK_BYTES = 2 * 1024 * 1024;
 const PAGES_PER_BLOCK = BLOCK_BYTES / PAGE_BYTES;
 
 export const EPOCH = 0;
@@ -17,11 +20,18 @@ const ROOT_ENTRIES = 2048;
 const TABLES = ROOT + ROOT_ENTRIES;
 
 const VALID = 1 << 0;
-const BLOCK = 1 << 3;
+/** Of a root entry: its frame is the first of 512 that follow each other. */
+export const BLOCK = 1 << 3;
 const FRAME_SHIFT = 12;
 
 /** The lowest address that is ever given to firmware: a null or near-null address always faults. */
 const FIRST_IOVA = BLOCK_BYTES;
+
+interface Mapping {
+  /** Guest-physical. */
+  readonly address: number;
+  readonly bytes: number;
+}
 
 /**
  * The hypervisor's side of one address space: which pages of one domain's memory a context reaches,
@@ -33,7 +43,7 @@ export class AddressSpace {
   readonly #tables: number;
   /** Free I/O virtual address runs, ascending. */
   #free: { first: number; bytes: number }[];
-  readonly #mapped = new Map<number, { bytes: number }>();
+  readonly #mapped = new Map<number, Mapping>();
   readonly #tableOf = new Map<number, number>();
   readonly #spareTables: number[] = [];
 
@@ -60,18 +70,12 @@ export class AddressSpace {
   map(address: number, bytes: number, rights: Rights): number | undefined {
     assert(address % PAGE_BYTES === 0, 'a mapping begins on a page');
     const pages = Math.ceil(bytes / PAGE_BYTES);
-    const need = (pages + 1) * PAGE_BYTES;
-    const run = this.#free.find((candidate) => candidate.bytes >= need);
-    if (run === undefined) return undefined;
-    const iova = run.first;
-    run.first += need;
-    run.bytes -= need;
-    if (run.bytes === 0) this.#free = this.#free.filter((other) => other !== run);
-    for (let page = 0; page < pages; page++) {
-      const frame = (address + page * PAGE_BYTES) / PAGE_BYTES;
-      this.#setPage(iova / PAGE_BYTES + page, (frame << FRAME_SHIFT) | rights | VALID);
-    }
-    this.#mapped.set(iova, { bytes: pages * PAGE_BYTES });
+    const whole = address % BLOCK_BYTES === 0 && bytes >= BLOCK_BYTES;
+    const iova = this.#take((pages + 1) * PAGE_BYTES, whole);
+    if (iova === undefined) return undefined;
+    const mapping = { address, bytes: pages * PAGE_BYTES };
+    this.#fill(iova, mapping, rights | VALID);
+    this.#mapped.set(iova, mapping);
     return iova;
   }
 
@@ -80,7 +84,7 @@ export class AddressSpace {
     const run = this.#mapped.get(iova);
     if (run === undefined) return undefined;
     this.#mapped.delete(iova);
-    for (let page = 0; page < run.bytes / PAGE_BYTES; page++) this.#setPage(iova / PAGE_BYTES + page, 0);
+    this.#fill(iova, run, 0);
     return { epoch: (Atomics.add(this.#words, EPOCH, 1) + 1) | 0, bytes: run.bytes };
   }
 
@@ -101,6 +105,42 @@ export class AddressSpace {
     }
   }
 
+  /** Takes `need` free addresses, from the beginning of a block if that is wanted and there is room. */
+  #take(need: number, whole: boolean): number | undefined {
+    for (const step of whole ? [BLOCK_BYTES, PAGE_BYTES] : [PAGE_BYTES]) {
+      const place = this.#free.findIndex(({ first, bytes }) => up(first, step) + need <= first + bytes);
+      const run = this.#free[place];
+      if (run === undefined) continue;
+      const iova = up(run.first, step);
+      const left = [
+        { first: run.first, bytes: iova - run.first },
+        { first: iova + need, bytes: run.first + run.bytes - iova - need },
+      ];
+      this.#free.splice(place, 1, ...left.filter(({ bytes }) => bytes > 0));
+      return iova;
+    }
+    return undefined;
+  }
+
+  /** Writes the entries of a mapping; `flags` of 0 clear them. A whole block takes one entry. */
+  #fill(iova: number, { address, bytes }: Mapping, flags: number): void {
+    const alike = (address - iova) % BLOCK_BYTES === 0;
+    for (let at = 0; at < bytes;) {
+      const entry = flags === 0 ? 0 : (address + at) | flags;
+      const block = alike && (iova + at) % BLOCK_BYTES === 0 && bytes - at >= BLOCK_BYTES;
+      if (block) this.#setBlock((iova + at) / BLOCK_BYTES, entry);
+      else this.#setPage((iova + at) / PAGE_BYTES, entry);
+      at += block ? BLOCK_BYTES : PAGE_BYTES;
+    }
+  }
+
+  /** A block that had a table before has it again afterwards. All its entries are zero while the block is mapped as a whole. */
+  #setBlock(block: number, entry: number): void {
+    const table = this.#tableOf.get(block);
+    const without = table === undefined ? 0 : (table << FRAME_SHIFT) | VALID;
+    Atomics.store(this.#words, ROOT + block, entry === 0 ? without : entry | BLOCK);
+  }
+
   #setPage(page: number, entry: number): void {
     const block = Math.floor(page / PAGES_PER_BLOCK);
     let table = this.#tableOf.get(block);
@@ -116,9 +156,11 @@ export class AddressSpace {
   }
 }
 
+const up = (address: number, step: number): number => Math.ceil(address / step) * step;
+
 /**
- * Walks the table for the page of `iova`: the entry (frame and rights), or 0 when nothing is mapped.
- * For the coprocessor's side, which caches what it gets in an {@link Iotlb}.
+ * Walks the table for the page of `iova`: the entry (frame, rights, and {@link BLOCK} when it is one of a block), or 0
+ * when nothing is mapped. For the coprocessor's side, which caches what it gets.
  */
 export function walk(words: Int32Array, iova: number): number {
   const page = iova >>> FRAME_SHIFT;
@@ -128,5 +170,5 @@ export function walk(words: Int32Array, iova: number): number {
   const at = TABLES + (root >>> FRAME_SHIFT) * PAGES_PER_BLOCK + (page & (PAGES_PER_BLOCK - 1));
   if (at >= words.length) return 0;
   const entry = Atomics.load(words, at);
-  return (entry & VALID) === 0 ? 0 : entry;
+  return (entry & VALID) === 0 ? 0 : entry & ~BLOCK;
 }

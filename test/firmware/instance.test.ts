@@ -157,6 +157,48 @@ describe('the coprocessor checks what firmware asks of it:', () => {
     expect(calls).toBe(0);
   });
 
+  test('a list is copied before anything moves, and refused where it or its data would stand outside', () => {
+    const seen: unknown[] = [];
+    const host = {
+      ...idleHost,
+      dmaFill: (...numbers: number[]) => seen.push(numbers),
+      dmaGather: (to: number, list: Uint32Array, bytes: number) => seen.push([to, [...list], bytes]),
+      dmaScatter: (list: Uint32Array, from: number, bytes: number) => seen.push([[...list], from, bytes]),
+    };
+    const type = '(param i32 i32 i32) (result i32)';
+    const run = (name: string, ...numbers: number[]): (() => number) => {
+      const list = `(i64.store (i32.const 512) (i64.const ${2n ** 32n * 5n + 4096n}))
+        (i64.store (i32.const 520) (i64.const ${2n ** 32n * 7n + 0xfffff000n}))`;
+      const call = `(call $f ${numbers.map((number) => `(i32.const ${number})`).join(' ')})`;
+      const { firmware } = loadFirmware(calling(name, type, `${list} ${call}`), { host });
+      return () => {
+        try {
+          return firmware.step(0);
+        } catch (error) {
+          throw new Error(firmware.trapReason(error), { cause: error });
+        }
+      };
+    };
+    run('dma_gather', 65_524, 512, 2)();
+    run('dma_scatter', 512, 1024, 2)();
+    run('dma_scatter', 65_536, 0, 0)();
+    run('dma_fill', -4096, 0x1ff, 8)();
+    const list = [4096, 5, 0xfffff000, 7];
+    expect(seen).toEqual([
+      [65_524, list, 12],
+      [list, 1024, 12],
+      [[], 0, 0],
+      [0xfffff000, 0xff, 8],
+    ]);
+    expect(run('dma_gather', 65_525, 512, 2)).toThrow(
+      'dma_gather of 12 bytes at local address 65525 is outside',
+    );
+    expect(run('dma_scatter', 65_524, 0, 2)).toThrow('dma_scatter of 16 bytes at local address 65524');
+    expect(run('dma_gather', 0, 0, 1025)).toThrow('dma_gather of a list of 1025 ranges; there may be 1024');
+    expect(run('dma_gather', 0, 0, -1)).toThrow('of a list of 4294967295 ranges');
+    expect(seen).toHaveLength(4);
+  });
+
   test.each([1, 32, -1, 0])('interrupt %d is none of the firmware', (number) => {
     const step = `(call $f (i32.const ${number})) (i32.const 1)`;
     const { firmware } = loadFirmware(calling('irq', '(param i32)', step));

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import jpegJs from 'jpeg-js';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Outcome } from '../../src/base/outcome.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { globalBytes, instantiateFirmware } from '../../src/firmware/instance.ts';
 import { prepareFirmware } from '../../src/firmware/prepare.ts';
+import { idleHost, valueOf } from './loaded.ts';
 
 const photo = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../../examples/cockpit/assets/photos/${name}`, import.meta.url)));
@@ -17,11 +17,6 @@ const { pages } = JSON.parse(
 ) as { pages: number };
 const kernel = readFileSync(new URL('../../build/firmware/jpeg.wasm', import.meta.url));
 const image = valueOf(prepareFirmware('jpeg', kernel, { metered: false }));
-
-function valueOf<T>(outcome: Outcome<T>): T {
-  if (outcome.kind === 'failed') throw new Error(outcome.reason);
-  return outcome.value;
-}
 
 const PROBE = 1;
 const DECODE = 2;
@@ -51,6 +46,7 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
   const inside = (iova: number, bytes: number): boolean => iova + bytes <= guest.length;
   const firmware = valueOf(
     instantiateFirmware(image, memory, {
+      ...idleHost,
       dmaIn(to, iova, bytes) {
         if (inside(iova, bytes)) local.set(guest.subarray(iova, iova + bytes), to);
         return inside(iova, bytes) ? 0 : 1;
@@ -59,9 +55,6 @@ function machine(jpeg: Uint8Array, scratchBytes: number, outputBytes: number) {
         if (inside(iova, bytes)) guest.set(local.subarray(from, from + bytes), iova);
         return inside(iova, bytes) ? 0 : 1;
       },
-      irq: () => undefined,
-      registerGet: () => 0,
-      registerSet: () => undefined,
     }),
   );
   const block = firmware.commandAddress;

@@ -19,6 +19,9 @@ export function reasonOf(outcome: Outcome<unknown>): string {
 export const idleHost: FirmwareHost = {
   dmaIn: () => 0,
   dmaOut: () => 0,
+  dmaFill: () => 0,
+  dmaGather: () => 0,
+  dmaScatter: () => 0,
   irq: () => undefined,
   registerGet: () => 0,
   registerSet: () => undefined,

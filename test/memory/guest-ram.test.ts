@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/base/assert.ts';
-import { GuestRam, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
+import { BLOCK_BYTES, GuestRam, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
 
 const PAGES = 12;
 
@@ -87,6 +87,18 @@ describe('guest memory', () => {
     expect(ram.freeBytes).toBe(PAGE_BYTES);
     expect(ram.view(0, ram.size).every((byte) => byte === 7)).toBe(true);
     expect(ram.allocate(PAGE_BYTES)).toBe(3 * PAGE_BYTES);
+  });
+
+  test('lets what is as large as a block begin on one, while there is room for that', () => {
+    const ram = new GuestRam(4 * BLOCK_BYTES);
+    expect(ram.allocate(PAGE_BYTES)).toBe(0);
+    expect(ram.allocate(BLOCK_BYTES + PAGE_BYTES)).toBe(BLOCK_BYTES);
+    // What it left free in front of itself is not lost.
+    expect(ram.allocate(BLOCK_BYTES - PAGE_BYTES)).toBe(PAGE_BYTES);
+    expect(ram.allocate(BLOCK_BYTES - PAGE_BYTES)).toBe(2 * BLOCK_BYTES + PAGE_BYTES);
+    expect(ram.free(2 * BLOCK_BYTES + PAGE_BYTES)).toBe(true);
+    expect(ram.allocate(2 * BLOCK_BYTES - PAGE_BYTES)).toBe(2 * BLOCK_BYTES + PAGE_BYTES);
+    expect(ram.freeBytes).toBe(0);
   });
 
   test('frees only what begins where an allocation began', () => {

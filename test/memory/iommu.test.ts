@@ -58,13 +58,15 @@ type Deed =
 const sizes = fc.oneof(
   { weight: 12, arbitrary: fc.integer({ min: 0, max: 5 * PAGE_BYTES }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: RAM_BYTES }) },
+  // At least a block.
+  { weight: 1, arbitrary: fc.integer({ min: 2 ** 21 - 1, max: RAM_BYTES }) },
 );
 const deeds: fc.Arbitrary<Deed> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('map' as const),
-      page: fc.nat({ max: RAM_PAGES - 1 }),
+      page: fc.oneof(fc.nat({ max: RAM_PAGES - 1 }), fc.constant(0)),
       bytes: sizes.map((size) => size + 1),
       rights: fc.constantFrom(RIGHT.read, RIGHT.write, BOTH, BOTH),
     }),
@@ -252,6 +254,74 @@ describe('an address space behind an IOMMU', () => {
     expect([iommu.misses, iommu.hits]).toEqual([8, 3 * 16 - 8]);
     iommu.read(0, new Uint8Array(1));
     expect(iommu.misses).toBe(9);
+  });
+
+  test('needs one translation for a block, and keeps it', () => {
+    const ram = new SharedArrayBuffer(2 ** 21);
+    const space = new AddressSpace(ram.byteLength);
+    const iova = space.map(0, ram.byteLength, RIGHT.read)!;
+    const iommu = new Iommu();
+    iommu.enter(reach(space.memory, ram));
+    for (let round = 0; round < 3; round++) iommu.read(iova, new Uint8Array(ram.byteLength));
+    expect([iommu.misses, iommu.hits]).toEqual([1, 5]);
+    expect(iommu.write(iova + 5, new Uint8Array(1))).toEqual({ access: 'write', iova: iova + 5 });
+  });
+
+  test('fills, gathers and scatters what a flat memory would, or touches nothing and names the place', () => {
+    const PAGES = 6;
+    const range = fc.record({ at: fc.nat({ max: (PAGES + 1) * PAGE_BYTES }), size: fc.nat({ max: 9000 }) });
+    const transfer = fc.record({
+      kind: fc.constantFrom('fill', 'gather', 'scatter'),
+      list: fc.array(range, { maxLength: 6 }),
+      byte: fc.nat({ max: 255 }),
+    });
+    fc.assert(
+      fc.property(fc.subarray([0, 1, 2, 3, 4, 5]), fc.array(transfer), (readOnly, script) => {
+        // Behind each other for the device, in reverse in memory.
+        const rights = (page: number): number => (readOnly.includes(page) ? RIGHT.read : BOTH);
+        const table = handMade(Array.from({ length: PAGES }, (_, page) => [512 + page, PAGES - 1 - page]));
+        const words = new Int32Array(table);
+        for (let page = 0; page < PAGES; page++)
+          words[TABLES + page] = (words[TABLES + page]! & ~BOTH) | rights(page);
+        const ram = new SharedArrayBuffer(PAGES * PAGE_BYTES);
+        const iommu = new Iommu();
+        iommu.enter(reach(table, ram));
+        const flat = new Uint8Array(PAGES * PAGE_BYTES);
+        const base = 512 * PAGE_BYTES;
+        for (const { kind, list, byte } of script) {
+          const right = kind === 'gather' ? RIGHT.read : RIGHT.write;
+          const ranges = kind === 'fill' ? list.slice(0, 1) : list;
+          const size = ranges.reduce((total, one) => total + one.size, 0);
+          const bytes = ranges.flatMap((one) => Array.from({ length: one.size }, (_, n) => one.at + n));
+          const bad = bytes.find(
+            (at) => at >= flat.length || (rights(Math.floor(at / PAGE_BYTES)) & right) === 0,
+          );
+          const local = Uint8Array.from({ length: size }, (_, n) => byte + n);
+          const expected = local.slice();
+          if (bad === undefined) {
+            if (kind === 'gather') bytes.forEach((at, n) => (expected[n] = flat[at]!));
+            else bytes.forEach((at, n) => (flat[at] = kind === 'fill' ? byte : local[n]!));
+          }
+          const pairs = Uint32Array.from(ranges.flatMap((one) => [base + one.at, one.size]));
+          const fault =
+            kind === 'gather'
+              ? iommu.gather(pairs, local)
+              : kind === 'scatter'
+                ? iommu.scatter(pairs, local)
+                : ranges.length === 0
+                  ? undefined
+                  : iommu.fill(pairs[0]!, byte, pairs[1]!);
+          const access = right === RIGHT.read ? 'read' : 'write';
+          expect(fault).toEqual(bad === undefined ? undefined : { access, iova: base + bad });
+          expect(Buffer.compare(local, expected)).toBe(0);
+          for (let page = 0; page < PAGES; page++) {
+            const there = new Uint8Array(ram, (PAGES - 1 - page) * PAGE_BYTES, PAGE_BYTES);
+            expect(Buffer.compare(there, flat.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES))).toBe(0);
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('moves nothing for no bytes, wherever they are', () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/base/assert.ts';
-import { PAGE_BYTES } from '../../src/memory/guest-ram.ts';
-import { AddressSpace, BLOCK_BYTES, RIGHT, walk } from '../../src/memory/page-table.ts';
+import { BLOCK_BYTES, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
+import { AddressSpace, RIGHT, walk } from '../../src/memory/page-table.ts';
 import { ROOT, TABLES } from './page-tables.ts';
 
 const MIB = 1024 * 1024;
@@ -69,8 +69,8 @@ describe('an address space', () => {
     const words = new Int32Array(space.memory);
     const iovas: number[] = [];
     for (;;) {
-      // Large mappings of one page each would take long to fill in: what counts is where they end.
-      const iova = space.map(0, 512 * MIB, RIGHT.read);
+      // Not from the beginning of a block: pages of their own, one behind the other.
+      const iova = space.map(PAGE_BYTES, 512 * MIB, RIGHT.read);
       if (iova === undefined) break;
       iovas.push(iova);
     }
@@ -80,9 +80,65 @@ describe('an address space', () => {
     const last = iovas.at(-1)! + 512 * MIB + PAGE_BYTES;
     expect(space.map(0, 2 ** 32 - last - PAGE_BYTES, RIGHT.read)).toBe(last);
     expect(space.map(0, 1, RIGHT.read)).toBeUndefined();
-    expect(walk(words, BLOCK_BYTES) >>> 12).toBe(0);
+    expect(walk(words, BLOCK_BYTES) >>> 12).toBe(1);
     expect(words[ROOT + 2047]! & 1).toBe(1);
     expect(words[TABLES + 511]! & 1).toBe(1);
+  });
+
+  test('takes one entry for each whole block of memory that begins on one, and pages for the rest', () => {
+    const space = new AddressSpace(16 * MIB);
+    const words = new Int32Array(space.memory);
+    const small = space.map(PAGE_BYTES, PAGE_BYTES, RIGHT.read)!;
+    const bytes = 2 * BLOCK_BYTES + 3 * PAGE_BYTES;
+    const iova = space.map(4 * MIB, bytes, RIGHT.write)!;
+    expect(iova % BLOCK_BYTES).toBe(0);
+    const root = (block: number): number => words[ROOT + iova / BLOCK_BYTES + block]!;
+    const BLOCK = 8;
+    expect([root(0), root(1), root(2)].map((entry) => entry & BLOCK)).toEqual([BLOCK, BLOCK, 0]);
+    for (let at = 0; at < bytes; at += PAGE_BYTES) {
+      expect(walk(words, iova + at) >>> 12).toBe((4 * MIB + at) / PAGE_BYTES);
+      expect(walk(words, iova + at) & (RIGHT.read | RIGHT.write)).toBe(RIGHT.write);
+    }
+    expect(walk(words, iova + bytes)).toBe(0);
+    space.unmap(iova);
+    for (let at = 0; at < bytes; at += PAGE_BYTES) expect(walk(words, iova + at)).toBe(0);
+    expect(walk(words, small) >>> 12).toBe(1);
+  });
+
+  test('uses a block for pages again, and pages for a block, as it comes', () => {
+    const pieces = fc.array(
+      fc.record({ first: fc.nat({ max: 3 }), pages: fc.integer({ min: 1, max: 1030 }), off: fc.boolean() }),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(pieces, fc.infiniteStream(fc.nat()), (script, choices) => {
+        const space = new AddressSpace(8 * MIB);
+        const words = new Int32Array(space.memory);
+        const flat = new Map<number, number>();
+        const live: { iova: number; pages: number }[] = [];
+        for (const { first, pages, off } of script) {
+          const address = first * BLOCK_BYTES + (off ? PAGE_BYTES : 0);
+          const iova = space.map(address, pages * PAGE_BYTES, RIGHT.read);
+          if (iova !== undefined) {
+            live.push({ iova, pages });
+            for (let page = 0; page < pages; page++)
+              flat.set(iova / PAGE_BYTES + page, address / PAGE_BYTES + page);
+          }
+          if (live.length > 0 && choices.next().value % 2 === 0) {
+            const [gone] = live.splice(choices.next().value % live.length, 1);
+            const { bytes } = space.unmap(gone!.iova)!;
+            space.reclaim(gone!.iova, bytes);
+            for (let page = 0; page < gone!.pages; page++) flat.delete(gone!.iova / PAGE_BYTES + page);
+          }
+          for (let page = 0; page < 11 * 512; page++) {
+            const entry = walk(words, page * PAGE_BYTES);
+            if ((entry === 0 ? undefined : entry >>> 12) !== flat.get(page))
+              expect([page, entry >>> 12]).toEqual([page, flat.get(page)]);
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 
   test('refuses a mapping that does not begin on a page', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { platforms } from '../../src/platforms/index.ts';
 import { IMAGE_STATE, digestWords, type FrontEndState } from '../../src/memory/context-image.ts';
-import { BLOCK_BYTES } from '../../src/memory/page-table.ts';
+import { BLOCK_BYTES } from '../../src/memory/guest-ram.ts';
 import { PLATFORMS } from '../rig.ts';
 import { Machine, firmware, remains, type Subject, type Work } from './machine.ts';
 

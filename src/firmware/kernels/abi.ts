@@ -6,6 +6,16 @@ export declare function dmaIn(local: usize, iova: u32, bytes: u32): i32;
 @external('coproc', 'dma_out')
 export declare function dmaOut(iova: u32, local: usize, bytes: u32): i32;
 
+@external('coproc', 'dma_fill')
+export declare function dmaFill(iova: u32, value: i32, bytes: u32): i32;
+
+/** `list`: `count` pairs of an address and a number of bytes. */
+@external('coproc', 'dma_gather')
+export declare function dmaGather(local: usize, list: usize, count: u32): i32;
+
+@external('coproc', 'dma_scatter')
+export declare function dmaScatter(list: usize, local: usize, count: u32): i32;
+
 @external('coproc', 'irq')
 export declare function irq(number: i32): void;
 

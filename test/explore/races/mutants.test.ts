@@ -73,9 +73,7 @@ const targets: readonly Target[] = [
     equivalent: {
       'AddressSpace.unmap: if (run === undefined) return undefined; and this.#mapped.delete(iova); swapped':
         'deletes what is not there',
-      'AddressSpace.unmap: page < run.bytes / PAGE_BYTES turned round (<=)':
-        'the page after a mapping is never mapped',
-      'AddressSpace.unmap: this.#setPage(iova / PAGE_BYTES + page, 0) off by one (1)': rights,
+      'AddressSpace.unmap: this.#fill(iova, run, 0) off by one (1)': rights,
       'AddressSpace.unmap: Atomics.add(this.#words, EPOCH, 1) torn in two':
         'the hypervisor alone writes EPOCH',
       "AddressSpace.#setPage: assert(spare !== undefined, 'there is a table for every block of the a dropped":

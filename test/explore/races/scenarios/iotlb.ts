@@ -1,6 +1,7 @@
 // The IOTLB protocol: memory that was taken from a device is reused only when the device can reach it no more.
 import { Iommu, reach } from '../../../../src/memory/iommu.ts';
-import { AddressSpace, BLOCK_BYTES, RIGHT } from '../../../../src/memory/page-table.ts';
+import { BLOCK_BYTES } from '../../../../src/memory/guest-ram.ts';
+import { AddressSpace, RIGHT } from '../../../../src/memory/page-table.ts';
 import { pause, scenario } from '../../../../src/explore/races/scenario.ts';
 
 const PAGE = 4096;
@@ -102,6 +103,30 @@ export const scenarios = {
       nothingLeaked(state);
       if (state.faults === 0 || state.seen.length < 4)
         throw new Error(`${state.faults} faults, read ${state.seen.join()}`);
+    },
+  }),
+  'a whole block is taken away while the device reads': scenario({
+    setup() {
+      const ram = new SharedArrayBuffer(BLOCK_BYTES);
+      const space = new AddressSpace(BLOCK_BYTES);
+      const state = { ...system(), space, ram: new Uint8Array(ram) };
+      state.ram.fill(PUBLIC, 0, BYTES);
+      state.iovas = [space.map(0, BLOCK_BYTES, RIGHT.read)!];
+      state.iommu.enter(reach(space.memory, ram));
+      return state;
+    },
+    threads: {
+      hypervisor: takeAway,
+      device(state) {
+        dma(state, state.iovas[0]!);
+        while (!state.iommu.stale) pause();
+        acknowledge(state);
+        dma(state, state.iovas[0]!);
+      },
+    },
+    check(state) {
+      nothingLeaked(state);
+      if (state.faults === 0) throw new Error('the device still reaches the block in the end');
     },
   }),
   'a context is loaded while a page is taken away': scenario({
