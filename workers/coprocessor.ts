@@ -45,6 +45,10 @@ const control: CoprocessorControl = {
     handled++;
     return core.detach(slot);
   },
+  addQueues(slot, queues) {
+    handled++;
+    return core.addQueues(slot, queues);
+  },
 };
 Comlink.expose(control, nodeEndpoint(present(parentPort, 'a coprocessor has its own thread')));
 

@@ -21,6 +21,7 @@ export interface CommandDump {
 }
 
 export interface QueueDump {
+  readonly index: number;
   readonly commands: RingDump;
   readonly completions: RingDump;
   /** Submitted and not fetched, oldest first; commands for which the ring has no room are not among them. */
@@ -48,7 +49,7 @@ export interface ContextDump {
   /** Mutable globals: integers in decimal, floating point by its bits in hexadecimal. */
   readonly globals: readonly { readonly type: FirmwareGlobal['type']; readonly value: string }[];
   /** The command under way when the image was written. */
-  readonly active: { readonly sequence: number; readonly ended: number | null } | null;
+  readonly active: { readonly queue: number; readonly sequence: number } | null;
   /** The firmware's command block in local memory: the command that it was given last. */
   readonly commandAddress: number;
   /** Interrupts raised and not delivered, by line. */

@@ -47,11 +47,19 @@ export type TraceEvent =
       readonly vcoproc: VcoprocId;
       readonly retryAfter: Duration;
     }
-  | { readonly at: Instant; readonly kind: 'submit'; readonly vcoproc: VcoprocId; readonly op: number }
+  /** `queue`: its number, unless it is the default queue. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'submit';
+      readonly vcoproc: VcoprocId;
+      readonly queue?: number;
+      readonly op: number;
+    }
   | {
       readonly at: Instant;
       readonly kind: 'complete';
       readonly vcoproc: VcoprocId;
+      readonly queue?: number;
       readonly status: 'ok' | 'failed' | 'cancelled';
       readonly reason: string | null;
       /** From submit to completion, as the guest saw it. */

@@ -93,10 +93,66 @@ export interface GuestCoproc {
    * closed. Throws a `GuestError` while commands are outstanding.
    */
   batch(): CommandBatch;
+  /**
+   * Creates one more command queue beside the default one, which `submit` and `batch` use: one call, and no more of
+   * the hypervisor's help for a command. Throws a `GuestError` when the settings are wrong or there are
+   * {@link MOST_QUEUES} queues already.
+   */
+  createQueue(settings?: QueueSettings): GuestQueue;
   /** The register window. Every access answers, whoever has the coprocessor. */
   readonly registers: GuestRegisters;
   /** Called for each interrupt that the firmware raises with `irq`. */
   onInterrupt(handler: (number: number) => void): void;
+}
+
+/** Command queues of one vcoproc, the default one included. */
+export const MOST_QUEUES = 4096;
+/** Commands that all queues of one vcoproc hold together, the default one included. */
+export const MOST_ROOM = 65_536 + 256;
+/** Priorities of queues: 0 to this, the more urgent the higher. */
+export const HIGHEST_PRIORITY = 15;
+
+export interface QueueSettings {
+  /** Commands in its rings at once: a power of two up to 4096, 16 unless given. More than fit wait. */
+  readonly capacity?: number;
+  /** 0 to {@link HIGHEST_PRIORITY}; 8, the default queue's, unless given. */
+  readonly priority?: number;
+  /** How many completions one interrupt stands for; each has its own unless given. */
+  readonly coalesce?: Coalescing;
+}
+
+/**
+ * When completions are worth an interrupt: when there are `count` of them, when the first is `time` old at the end of
+ * a step, or when the coprocessor has no more commands of this vcoproc at hand, whichever comes first.
+ */
+export interface Coalescing {
+  /** 1 to 65535. */
+  readonly count: number;
+  readonly time: Duration;
+}
+
+/**
+ * A command queue of the guest's own. Its commands complete in order, each exactly once. Between queues of one vcoproc
+ * the coprocessor chooses whenever a command is over (up to 64 no-ops count as one): the highest priority first, in
+ * turn within one. Nobody starves: of 32 choices one is for the priorities below the highest, in turn, so that a
+ * queue waits for at most 32 commands times the priorities in use times the queues of its own priority.
+ *
+ * A fault of one queue's command (a refused DMA, an error of the firmware) is that command's alone.
+ */
+export interface GuestQueue {
+  /** Submitted and not completed yet, or not polled yet. */
+  readonly outstanding: number;
+  /** As {@link GuestCoproc.submit}. */
+  submit(command: Command): Promise<Completion>;
+  /** As {@link GuestCoproc.batch}. */
+  batch(): CommandBatch;
+  /** Changes how the queue is served from now on. */
+  change(settings: Pick<QueueSettings, 'priority' | 'coalesce'>): void;
+  /**
+   * Gives the queue back. A command that is under way is finished first; what the coprocessor has not begun is
+   * cancelled. Resolves when each has its completion; commands that are submitted later are cancelled.
+   */
+  destroy(): Promise<void>;
 }
 
 export interface GuestRegisters {

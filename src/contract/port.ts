@@ -28,6 +28,27 @@ export interface QueueMemory {
   readonly completions: SharedArrayBuffer;
 }
 
+/** How a coprocessor serves a queue. */
+export interface QueueService {
+  /** Nothing is fetched from it. */
+  readonly evicted: boolean;
+  /** Nothing ever will be: once no command of it is under way, it is forgotten. */
+  readonly gone: boolean;
+  /** Higher is served first. */
+  readonly priority: number;
+  /** An interrupt stands for so many completions at most; the first of them waits no longer than `time`. */
+  readonly count: number;
+  readonly time: Duration;
+}
+
+/** A queue as a coprocessor has to know it. */
+export interface QueueSpec {
+  /** Its place on the context's board; 0 is the default queue. */
+  readonly index: number;
+  readonly memory: QueueMemory;
+  readonly service: QueueService;
+}
+
 /** Everything that a coprocessor needs of one vcoproc. Plain data: it is sent to the coprocessor as it is. */
 export interface ContextSpec {
   /** Small integer that names the context in the channel. */
@@ -40,7 +61,10 @@ export interface ContextSpec {
   /** The domain's memory. */
   readonly ram: SharedArrayBuffer;
   readonly pageTable: SharedArrayBuffer;
-  readonly queue: QueueMemory;
+  /** Its queues, the default one first. */
+  readonly queues: readonly QueueSpec[];
+  /** Which queues were rung, and which have completions: laid out by `src/memory/queue-board.ts`. */
+  readonly board: SharedArrayBuffer;
 }
 
 export interface CoprocessorSpec {
@@ -77,6 +101,8 @@ export interface CoprocessorPort {
   attach(context: ContextSpec): Promise<Outcome<void>>;
   /** Forgets a context that is not loaded. */
   detach(slot: number): Promise<Outcome<void>>;
+  /** Makes more queues of an attached context known. */
+  addQueues(slot: number, queues: readonly QueueSpec[]): Promise<Outcome<void>>;
   /** Ends the coprocessor at once, whatever it is doing. `onExit` follows. */
   kill(reason: string): void;
 }

@@ -1,8 +1,14 @@
 import type { ContextSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
-import { ContextImage, contextBytes, digestWords, type FrontEndState } from '../memory/context-image.ts';
+import {
+  ContextImage,
+  IMAGE_STATE,
+  contextBytes,
+  digestWords,
+  type FrontEndState,
+} from '../memory/context-image.ts';
 import { reach, type DmaFault, type Reach } from '../memory/iommu.ts';
-import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { QueueSet } from './queue-set.ts';
 
 /** A context's firmware in the coprocessor: an instance in the context's own local memory. */
 export interface LoadedFirmware {
@@ -25,14 +31,13 @@ export class Context implements FrontEndState {
   readonly reach: Reach;
   /** Its local memory, where a switch has to sum it up. */
   readonly verified: Int32Array | undefined;
-  readonly commands: RingConsumer;
-  readonly completions: RingProducer;
+  readonly queues: QueueSet;
   /** A bit for each line that has interrupts pending, while the context is loaded. */
   lines = 0;
   /** The command under way. */
-  sequence = 0;
   active = false;
-  ended: number | undefined;
+  queue = 0;
+  sequence = 0;
   fault: DmaFault | undefined;
 
   constructor(spec: ContextSpec, firmware: LoadedFirmware, verifiesMemory: boolean) {
@@ -44,11 +49,11 @@ export class Context implements FrontEndState {
     this.image = new ContextImage(spec.image, spec.firmware);
     this.reach = reach(spec.pageTable, spec.ram);
     this.verified = verifiesMemory ? new Int32Array(spec.local.buffer) : undefined;
-    this.commands = new RingConsumer(spec.queue.commands);
-    this.completions = new RingProducer(spec.queue.completions);
+    this.queues = new QueueSet(spec.queues, spec.board);
+    if (this.image.state === IMAGE_STATE.saved) this.image.loadFrontEnd(this);
   }
 
   hasWork(): boolean {
-    return this.active || this.commands.available() > 0;
+    return this.active || this.queues.any;
   }
 }

@@ -1,12 +1,12 @@
 import { compileTable } from '../../machines/table.ts';
 import { coprocessorMachine, type CoprocessorEvent } from '../../machines/coprocessor.ts';
-import { InvariantError, assert } from '../base/assert.ts';
+import { InvariantError, assert, present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { NO_TIME, START, after, ns, type Duration, type Instant } from '../base/units.ts';
 import type { Device, Platform } from '../contract/platform.ts';
-import type { ContextSpec, CoprocessorSpec } from '../contract/port.ts';
+import type { ContextSpec, CoprocessorSpec, QueueSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
-import { ATTACHING, CONTROL, NO_SLOT, WINDOW_WORDS, readInstant } from '../memory/channel.ts';
+import { ATTACHING, CONTROL, NO_SLOT, WINDOW_WORDS, readInstant, readService } from '../memory/channel.ts';
 import { LINES } from '../memory/context-image.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
 import { Iommu } from '../memory/iommu.ts';
@@ -15,6 +15,7 @@ import { Context } from './context.ts';
 import { completeNoops, fetchCommand, finishCommand, showCompletions } from './front-end.ts';
 import { deliverInterrupts, deliverable, raiseInterrupt } from './interrupts.ts';
 import type { CoreHost, CoreParts } from './parts.ts';
+import type { Queue } from './queue.ts';
 import { Reporter } from './reporter.ts';
 import { FirmwareLoader } from './firmware-loader.ts';
 import { arrive, depart, leaveRemains, type SwitchRequest } from './world-switch.ts';
@@ -99,6 +100,13 @@ export class CoprocessorCore implements CoreParts {
     return ok(undefined);
   }
 
+  addQueues(slot: number, queues: readonly QueueSpec[]): Outcome<void> {
+    const context = this.#contexts.get(slot);
+    if (context === undefined) return failed('the context is not known');
+    context.queues.add(queues);
+    return ok(undefined);
+  }
+
   detach(slot: number): Outcome<void> {
     if (this.loaded?.slot === slot) return failed('the context is loaded');
     this.#contexts.delete(slot);
@@ -114,7 +122,7 @@ export class CoprocessorCore implements CoreParts {
   /** Whether the loaded context has a command to fetch: the shortest of looks. */
   hasCommand(): boolean {
     const context = this.loaded;
-    return context !== undefined && context.commands.available() !== 0 && this.device.accepts(this.window);
+    return context !== undefined && context.queues.any && this.device.accepts(this.window);
   }
 
   /** Whether there is something to do: asked between `arm` and sleeping. */
@@ -125,8 +133,7 @@ export class CoprocessorCore implements CoreParts {
     const context = this.loaded;
     if (context === undefined) return false;
     if (this.iommu.stale || deliverable(this, context)) return true;
-    if (context.ended !== undefined) return false;
-    return context.active || (context.commands.available() !== 0 && this.device.accepts(this.window));
+    return context.active || (context.queues.any && this.device.accepts(this.window));
   }
 
   /**
@@ -163,10 +170,18 @@ export class CoprocessorCore implements CoreParts {
     const to = words[at + 2]!;
     const sequence = words[at + 3]!;
     const slice = (readInstant(words, at + 4) - START) as Duration;
+    const service = op === CONTROL.queue ? readService(words, at, slice) : undefined;
     this.#control.release();
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     if (op === CONTROL.extend) {
       if (this.loaded?.slot === slot) this.#slice(slice);
+    } else if (service !== undefined) {
+      const context = this.#contexts.get(slot);
+      const queue = context?.queues.serve(to, service);
+      // The hypervisor says it once more when it has made the queue known.
+      if (context === undefined || queue === undefined) return;
+      queue.asked = queue.served ? undefined : sequence;
+      if (!context.active || context.queue !== to) this.#tellEvicted(context, queue);
     } else if (op === CONTROL.worldSwitch) {
       // Writes that were posted before the window was taken away belong to the context that leaves.
       this.#drainPosted();
@@ -202,8 +217,8 @@ export class CoprocessorCore implements CoreParts {
         this.#chargeFuel(context);
       }
     };
-    const busy = context.active && context.ended === undefined;
-    const outcome = this.device.quiesce(this.window, busy, busy ? askFirmware : () => 0);
+    const { active } = context;
+    const outcome = this.device.quiesce(this.window, active, active ? askFirmware : () => 0);
     if (trap === OUT_OF_FUEL) return TURN.hung;
     if (trap !== undefined) {
       this.#trap(context, trap);
@@ -222,6 +237,7 @@ export class CoprocessorCore implements CoreParts {
       return TURN.again;
     }
     // What it raised and finished is told before it counts as whole. The bell is for the end of the turn.
+    this.#releaseInterrupts(context, undefined);
     this.reporter.show();
     const saved = depart(this, context);
     this.loaded = undefined;
@@ -276,42 +292,44 @@ export class CoprocessorCore implements CoreParts {
   #run(context: Context, lingers: boolean): Turn {
     if (!this.#expired && this.host.now() >= this.#until) {
       this.#expired = true;
-      this.reporter.expired(context.slot, this.host.now());
+      this.reporter.expired(context, this.host.now());
     }
-    if (context.ended !== undefined) return this.#finish(context, context.ended);
+    if (context.queues.holds) this.#releaseInterrupts(context, this.host.now());
     if (context.active) return this.#step(context);
-    const waiting = this.device.accepts(this.window) ? context.commands.available() : 0;
-    if (waiting === CORRUPT) {
-      this.reporter.corrupt(context.slot, this.host.now());
-      this.#lose();
-      if (this.#state !== 'idle') this.move('DRAINED');
-      return TURN.again;
-    }
-    if (waiting === 0) return this.#rest(lingers);
+    const queue = this.device.accepts(this.window) ? context.queues.next() : undefined;
+    if (queue === undefined) return this.#rest(context, lingers);
     this.#quietSince = undefined;
     if (this.#state === 'idle') {
       this.move('WORK');
       // Who decides the length of this stay has to decide it anew.
       this.#expired = false;
     }
-    const noops = completeNoops(context, waiting);
+    const waiting = queue.commands.available();
+    if (waiting <= 0) {
+      this.host.spend(this.cycles(FRONT_END_CYCLES));
+      if (waiting === CORRUPT) this.#distrust(context, queue);
+      return TURN.again;
+    }
+    const noops = completeNoops(context, queue, waiting);
     if (noops > 0) {
       const length = this.cycles(FRONT_END_CYCLES * noops);
       this.host.spend(length);
       this.device.onStart(this.window);
-      this.#completed(context, true);
+      this.#completed(context, queue, noops, true);
       this.host.spend(length);
       return TURN.again;
     }
     this.host.spend(this.cycles(FRONT_END_CYCLES));
-    const op = fetchCommand(context);
+    const op = fetchCommand(context, queue);
     this.device.onStart(this.window);
     if (op === 0) return this.#finish(context, 1);
     return this.#call(context, context.firmware.instance.start);
   }
 
   /** Nothing to do. Idle since it ran out of work, whenever that is told. */
-  #rest(lingers: boolean): Turn {
+  #rest(context: Context, lingers: boolean): Turn {
+    // Nobody waits for an interrupt longer than the coprocessor has commands.
+    if (context.queues.holds) this.#releaseInterrupts(context, undefined);
     if (this.#state === 'idle') return TURN.sleep;
     if (lingers) {
       this.#quietSince ??= this.host.now();
@@ -354,30 +372,57 @@ export class CoprocessorCore implements CoreParts {
   }
 
   #finish(context: Context, status: number): Turn {
-    const finished = finishCommand(context, status);
-    if (!finished) {
-      // The guest does not take its completions: it alone waits.
-      context.ended = status;
-      if (this.#state !== 'idle' && this.#request === undefined) this.move('DRAINED');
-      return TURN.sleep;
+    const queue = present(
+      context.queues.get(context.queue),
+      'a queue stays while a command of it is under way',
+    );
+    if (finishCommand(context, queue, status)) this.#completed(context, queue, 1, status === 1);
+    else {
+      this.device.onEnd(this.window, false);
+      this.#distrust(context, queue);
     }
-    this.#completed(context, status === 1);
+    this.#tellEvicted(context, queue);
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     return TURN.again;
   }
 
-  /** Commands up to `context.sequence` have their completions: shows them, with an interrupt if the guest wants one. */
-  #completed(context: Context, ok: boolean): void {
+  /** So many commands of a queue have their completions: shows them, with an interrupt if that is due. */
+  #completed(context: Context, queue: Queue, count: number, ok: boolean): void {
     this.device.onEnd(this.window, ok);
-    Atomics.store(this.window, this.platform.core.fence >> 2, context.sequence);
-    if (showCompletions(context)) this.raise(context, 0);
+    if (queue.index === 0) Atomics.store(this.window, this.platform.core.fence >> 2, context.sequence);
+    if (!showCompletions(queue) && queue.held === 0) return;
+    if (queue.service.count === 1 || context.queues.hold(queue, count, this.host.now()))
+      this.#announce(context, queue);
+  }
+
+  #announce(context: Context, queue: Queue): void {
+    context.queues.announce(queue);
+    this.raise(context, 0);
+  }
+
+  #releaseInterrupts(context: Context, now: Instant | undefined): void {
+    context.queues.release(now, (queue) => this.#announce(context, queue));
+  }
+
+  /** Answers whether no command of a queue is under way. */
+  #tellEvicted(context: Context, queue: Queue): void {
+    if (queue.asked === undefined) return;
+    this.reporter.evicted(context.slot, this.host.now(), queue.index, queue.asked);
+    queue.asked = undefined;
+    if (queue.service.gone) context.queues.forget(queue);
+  }
+
+  /** An index in a queue's rings cannot be true: it is served no more, and nobody else is touched. */
+  #distrust(context: Context, queue: Queue): void {
+    context.queues.distrust(queue);
+    this.reporter.corrupt(context.slot, this.host.now(), queue.index);
   }
 
   /** The firmware trapped: its context is lost, nothing else is. */
   #trap(context: Context, reason: string): void {
     this.move('FAULT');
     leaveRemains(this, context);
-    this.reporter.trapped(context.slot, this.host.now(), reason);
+    this.reporter.trapped(context, this.host.now(), reason);
     this.#lose();
     this.move('RESET', NO_SLOT);
   }

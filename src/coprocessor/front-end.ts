@@ -1,22 +1,23 @@
-import { DESCRIPTOR_WORDS, FULL } from '../memory/ring.ts';
+import { DESCRIPTOR_WORDS } from '../memory/ring.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import type { Context } from './context.ts';
+import type { Queue } from './queue.ts';
 
 const RESULT_WORD = 16;
 const RESULT_WORDS = 8;
 
 /** Moves the oldest command into the firmware's command block. Returns its operation code. */
-export function fetchCommand(context: Context): number {
+export function fetchCommand(context: Context, queue: Queue): number {
   const block = context.firmware.commandBlock;
-  const ring = context.commands;
+  const ring = queue.commands;
   const at = ring.peek();
   for (let word = 0; word < DESCRIPTOR_WORDS; word++) block[word] = ring.words[at + word]!;
   block.fill(0, RESULT_WORD, RESULT_WORD + RESULT_WORDS);
   ring.release();
+  context.queue = queue.index;
   context.sequence = block[0]!;
   context.active = true;
   context.fault = undefined;
-  context.ended = undefined;
   return block[1]!;
 }
 
@@ -35,8 +36,8 @@ const done = new BigInt64Array(DONE.buffer);
  * Completes the no-ops that stand first among the `waiting` commands, as many as there is room for, without
  * showing them yet. Says how many: 0 when the first command is another one, or nothing can be completed now.
  */
-export function completeNoops(context: Context, waiting: number): number {
-  const { commands, completions } = context;
+export function completeNoops(context: Context, queue: Queue, waiting: number): number {
+  const { commands, completions } = queue;
   const { words } = commands;
   const most = Math.min(waiting, BURST, completions.room(waiting));
   let count = 0;
@@ -51,23 +52,20 @@ export function completeNoops(context: Context, waiting: number): number {
 }
 
 /** Shows completions to the guest. Says whether it wants an interrupt for them. */
-export function showCompletions({ completions }: Context): boolean {
+export function showCompletions({ completions }: Queue): boolean {
   const asked = completions.publish();
   return asked || !completions.quiet;
 }
 
 /**
- * Writes the completion of the command under way; shown is it by {@link showCompletions}. Says false while the
- * ring is full.
+ * Writes the completion of the command under way; shown is it by {@link showCompletions}. Says false when the ring
+ * has no room: a guest has never more commands out than completions fit, so its index cannot be true.
  */
-export function finishCommand(context: Context, status: number): boolean {
-  const ring = context.completions;
+export function finishCommand(context: Context, queue: Queue, status: number): boolean {
+  const ring = queue.completions;
   const at = ring.claim();
-  if (at === FULL) return false;
   context.active = false;
-  context.ended = undefined;
-  // An index that cannot be true is the guest's own doing: its completions go nowhere.
-  if (at < 0) return true;
+  if (at < 0) return false;
   const words = ring.words;
   const block = context.firmware.commandBlock;
   words[at] = context.sequence;

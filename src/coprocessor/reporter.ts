@@ -3,6 +3,10 @@ import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, writeInstant, writeText } from '../memory/channel.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
 import { DESCRIPTOR_WORDS, FULL, type RingProducer } from '../memory/ring.ts';
+import type { Context } from './context.ts';
+
+/** A context and its command under way. */
+type Where = Pick<Context, 'slot' | 'active' | 'queue' | 'sequence'>;
 
 /** Tells the hypervisor what happens, in order, at the end of each turn. When the ring is full, the rest is kept until there is room. */
 export class Reporter {
@@ -56,18 +60,30 @@ export class Reporter {
     this.#send();
   }
 
-  trapped(slot: number, now: Instant, reason: string): void {
-    writeText(this.#begin(EVENT.trapped, slot, now), 0, reason);
+  trapped({ slot, queue }: Where, now: Instant, reason: string): void {
+    const draft = this.#begin(EVENT.trapped, slot, now);
+    draft[4] = queue;
+    writeText(draft, 0, reason);
     this.#send();
   }
 
-  expired(slot: number, now: Instant): void {
-    this.#begin(EVENT.expired, slot, now);
+  expired({ slot, active, queue, sequence }: Where, now: Instant): void {
+    const draft = this.#begin(EVENT.expired, slot, now);
+    draft[4] = active ? 1 : 0;
+    draft[5] = queue;
+    draft[6] = sequence;
     this.#send();
   }
 
-  corrupt(slot: number, now: Instant): void {
-    this.#begin(EVENT.corrupt, slot, now);
+  corrupt(slot: number, now: Instant, queue: number): void {
+    this.#begin(EVENT.corrupt, slot, now)[4] = queue;
+    this.#send();
+  }
+
+  evicted(slot: number, now: Instant, queue: number, sequence: number): void {
+    const draft = this.#begin(EVENT.evicted, slot, now);
+    draft[4] = queue;
+    draft[5] = sequence;
     this.#send();
   }
 

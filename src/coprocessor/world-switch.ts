@@ -56,6 +56,8 @@ export function arrive(core: CoreParts, context: Context): Outcome<number> {
   // A fresh context's registers stand at their reset values, but for what its guest wrote already.
   core.window.set(image.registers);
   image.loadFrontEnd(context);
+  if (context.active && context.queues.get(context.queue) === undefined)
+    return failed('its image is of a queue that is not there');
   core.host.spend(core.moving(context.bytes, core.spec.switchBandwidth));
   core.iommu.enter(context.reach);
   image.state = IMAGE_STATE.away;

@@ -59,11 +59,11 @@ export class StepLaws {
     if (forgotten.length > 0)
       broken('doorbells', `${forgotten.join(', ')} sleeps and has work, and nobody rings`);
     for (const domain of domains) {
-      for (const { name, queue } of domain.vcoprocs) {
+      for (const { name, queues } of domain.vcoprocs) {
         const { submitted, completed } = this.#of(name);
         const open = submitted - completed;
-        if (open !== queue.outstanding)
-          broken('once', `${name}: ${open} commands are open, its queue has ${queue.outstanding}`);
+        if (open !== queues.outstanding)
+          broken('once', `${name}: ${open} commands are open, its queue has ${queues.outstanding}`);
       }
     }
     if (this.#steps++ % STEPS_UNSEEN === 0) this.figures(hypervisor);

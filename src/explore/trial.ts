@@ -359,7 +359,7 @@ class Trial implements RunView {
       .filter(({ state }) => state === 'running' || state === 'paused')
       .map((domain) => {
         const waits = domain.vcoprocs.map(
-          ({ name, state, queue }) => `${name} ${state}, ${queue.outstanding} commands open`,
+          ({ name, state, queues }) => `${name} ${state}, ${queues.outstanding} commands open`,
         );
         return `${domain.name} ${domain.state} (${waits.join('; ')})`;
       })

@@ -28,7 +28,7 @@ export function damageAtRest(
 /** An index that cannot be true: half of all indices away from any that is. */
 const RUBBISH = 0x4000_0000;
 
-/** Breaks the index up to which the coprocessor reads commands, as a hostile guest would. */
-export function corruptRing({ queue }: ContextSpec): void {
-  Atomics.xor(new Int32Array(queue.commands), HEAD, RUBBISH);
+/** Breaks the index up to which the coprocessor reads commands of the default queue, as a hostile guest would. */
+export function corruptRing({ queues }: ContextSpec): void {
+  Atomics.xor(new Int32Array(queues[0]!.memory.commands), HEAD, RUBBISH);
 }

@@ -122,6 +122,7 @@ export class Injector {
       attach: (context) =>
         this.#reached('attach', spec.id) ? Promise.resolve(failed(FAILED)) : port.attach(context),
       detach: (slot) => port.detach(slot),
+      addQueues: (slot, queues) => port.addQueues(slot, queues),
       kill: (reason) => port.kill(reason),
     };
   }
@@ -426,5 +427,11 @@ function stillborn({ timeline }: Runtime, listener: PortListener): CoprocessorPo
     listener.onExit(`it could not be started: ${FAILED}`);
     gone(failed('the coprocessor is gone'));
   });
-  return { ring: () => {}, attach: () => answer, detach: () => answer, kill: () => {} };
+  return {
+    ring: () => {},
+    attach: () => answer,
+    detach: () => answer,
+    addQueues: () => answer,
+    kill: () => {},
+  };
 }

@@ -1,8 +1,7 @@
 import { types } from 'node:util';
-import { assert } from '../base/assert.ts';
 import { BATCH_STATUS, BATCH_WORDS, GuestError, type CommandBatch } from '../contract/guest.ts';
 import { COMPLETED } from '../memory/completion.ts';
-import type { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { CORRUPT, type RingConsumer, type RingProducer } from '../memory/ring.ts';
 
 const MAX_OP = 0xffff;
 
@@ -15,8 +14,10 @@ export interface BatchQueue {
   readonly counts: Record<'submitted' | 'ok' | 'failed' | 'cancelled', number>;
   /** How every further command ends at once. */
   dead(): 'failed' | 'cancelled' | undefined;
-  /** Commands were shown to the coprocessor: ring its doorbell. */
-  kick(): void;
+  /** Commands were shown to the coprocessor; `asked`: it wants to be rung for them. */
+  shown(asked: boolean): void;
+  /** What stands in the rings cannot be true. */
+  onCorrupt(): void;
   /** The guest is not to hear of anything now. */
   blocked(): boolean;
   /** Calls back when everybody else has had a turn. */
@@ -58,10 +59,9 @@ export class Batch implements CommandBatch {
     return this.#commands.capacity - this.outstanding;
   }
 
-  /** Sequence number of the oldest command that the coprocessor has. */
-  get oldest(): number | undefined {
-    const ended = Math.max(0, this.#completions.look());
-    return ended >= this.outstanding ? undefined : (this.#due + ended) | 0;
+  /** How many commands the coprocessor has taken and not completed. */
+  get underWay(): number {
+    return this.outstanding - Math.max(0, this.#completions.look()) - this.#commands.waiting;
   }
 
   submit(commands: Int32Array, from = 0, count?: number): number {
@@ -79,14 +79,15 @@ export class Batch implements CommandBatch {
       return submits;
     }
     // Each command that is out has its place among the completions.
-    const most = Math.min(submits, ring.room(submits), this.room);
+    const room = ring.room(submits);
+    const most = Math.min(submits, room, this.room);
+    if (room === CORRUPT) this.#queue.onCorrupt();
     if (most <= 0) return 0;
     ring.write(wide, from * WIDE, most);
     ring.number(most, this.#next);
     this.#next = (this.#next + most) | 0;
     counts.submitted += most;
-    ring.publish();
-    this.#queue.kick();
+    this.#queue.shown(ring.publish());
     return most;
   }
 
@@ -97,13 +98,20 @@ export class Batch implements CommandBatch {
     if (this.#kept.length > 0) return this.#pollKept(completions, room);
     const ring = this.#completions;
     const count = Math.min(ring.available(), room);
-    if (count <= 0) return 0;
+    if (count <= 0) return count === CORRUPT ? this.#distrust(completions) : 0;
     ring.read(wide, 0, count);
     const ok = countOk(completions, count, this.#due);
+    if (ok < 0) return this.#distrust(completions);
     this.#due = (this.#due + count) | 0;
     this.#queue.counts.ok += ok;
     this.#queue.counts.failed += count - ok;
     return count;
+  }
+
+  /** Everything that is out is lost: that is what there is to be polled now. */
+  #distrust(completions: Int32Array): number {
+    this.#queue.onCorrupt();
+    return this.poll(completions);
   }
 
   ready(): Promise<void> {
@@ -142,7 +150,9 @@ export class Batch implements CommandBatch {
   /** Everything that is out ends like this; what has completed already stays as it is. */
   fail(status: 'failed' | 'cancelled'): void {
     const ring = this.#completions;
-    const there = Math.max(0, ring.look());
+    let there = Math.min(ring.look(), this.outstanding);
+    for (let k = 0; k < there; k++) if (ring.words[ring.peek(k)] !== ((this.#due + k) | 0)) there = k;
+    there = Math.max(0, there);
     const held = new Int32Array(there * BATCH_WORDS);
     for (let k = 0; k < there; k++) {
       const at = ring.peek(k);
@@ -202,11 +212,11 @@ function checkCommands(commands: Int32Array, wide: BigInt64Array, from: number, 
   }
 }
 
-/** How many of `count` completions are ok. They count on from `due`. */
+/** How many of `count` completions are ok; -1 when they do not count on from `due`, as commands that complete in order do. */
 function countOk(completions: Int32Array, count: number, due: number): number {
   let ok = 0;
   for (let k = 0, at = 0; k < count; k++, at += BATCH_WORDS) {
-    assert(completions[at] === ((due + k) | 0), 'commands complete in order');
+    if (completions[at] !== ((due + k) | 0)) return -1;
     if (completions[at + 1] === COMPLETED.ok) ok++;
   }
   return ok;

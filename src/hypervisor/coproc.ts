@@ -4,7 +4,7 @@ import { after, between, showDuration, us, type Duration, type Instant } from '.
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { Runtime } from '../contract/port.ts';
+import type { QueueService, QueueSpec, Runtime } from '../contract/port.ts';
 import type { CrashDump } from '../contract/crash-dump.ts';
 import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
@@ -13,7 +13,7 @@ import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import { Account } from './account.ts';
 import { crashDump } from './crash-dump.ts';
-import { tellEvent, type CoprocEvents } from './events.ts';
+import { tellEvent, type CoprocEvents, type UnderWay } from './events.ts';
 import { SpreadRecorder } from './spread.ts';
 import { Supervisor, type Supervised } from './supervisor.ts';
 import type { Vcoproc } from './vcoproc.ts';
@@ -229,6 +229,14 @@ export class SharedCoproc {
     this.#supervisor.link.ring();
   }
 
+  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
+    return this.#supervisor.link.addQueues(vcoproc.slot, queues);
+  }
+
+  serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void {
+    this.#supervisor.link.serveQueue(vcoproc.slot, index, service, sequence);
+  }
+
   /** Its domain pauses: the vcoproc leaves the coprocessor, work or not. */
   pause(vcoproc: Vcoproc): void {
     vcoproc.move('PAUSE');
@@ -242,7 +250,7 @@ export class SharedCoproc {
     const stays = this.current === vcoproc && !this.#switch.concerns(vcoproc) && !this.#supervisor.down;
     if (stays && !vcoproc.window.mapped && !this.mustLeave(vcoproc)) this.mapWindow(vcoproc);
     vcoproc.release();
-    if (vcoproc.queue.outstanding === 0) return;
+    if (vcoproc.queues.outstanding === 0) return;
     if (vcoproc.window.mapped) this.ring();
     this.onWake(vcoproc);
   }
@@ -355,7 +363,7 @@ export class SharedCoproc {
   mapWindow(vcoproc: Vcoproc): void {
     vcoproc.window.map(this.#supervisor.link.window);
     // What came while it had no window was not rung for, and the coprocessor may have gone to sleep.
-    if (vcoproc.queue.unfetched) this.ring();
+    if (vcoproc.queues.unfetched) this.ring();
   }
 
   // ---- what the coprocessor says
@@ -369,11 +377,13 @@ export class SharedCoproc {
   readonly #events: CoprocEvents = {
     onState: (slot, state, when) => this.#onState(state, this.#vcoprocs.get(slot), when),
     onInterrupt: (slot, line) => this.#vcoprocs.get(slot)?.interrupt(line),
-    onExpired: (slot) => this.#onExpired(this.#vcoprocs.get(slot)),
+    onExpired: (slot, command) => this.#onExpired(this.#vcoprocs.get(slot), command),
     onSwitched: (sequence, switched) => this.#switch.onSwitched(sequence, switched),
     onDenied: (sequence, retryAfter) => this.#switch.onDenied(sequence, retryAfter),
     onLoadFailed: (sequence, reason) => this.#switch.onLoadFailed(sequence, reason),
     onLost: (slot, reason) => this.#onLost(this.#vcoprocs.get(slot), reason),
+    onCorrupt: (slot, queue) => this.#vcoprocs.get(slot)?.queues.distrust(queue),
+    onEvicted: (slot, queue, sequence) => this.#vcoprocs.get(slot)?.queues.onEvicted(queue, sequence),
     onDmaFault: (slot, access, iova) => {
       const vcoproc = this.#vcoprocs.get(slot);
       const where = `0x${iova.toString(16).padStart(8, '0')}`;
@@ -382,15 +392,15 @@ export class SharedCoproc {
     onInvalidated: (slot, epoch) => this.#vcoprocs.get(slot)?.invalidated(epoch),
   };
 
-  #onExpired(vcoproc: Vcoproc | undefined): void {
+  #onExpired(vcoproc: Vcoproc | undefined, command: UnderWay | undefined): void {
     const { tenure } = this;
     if (vcoproc === undefined || tenure?.vcoproc !== vcoproc) return;
     tenure.expired = true;
     this.#charge();
     const { commandTimeout } = this.description;
-    if (vcoproc.commandTime > commandTimeout) {
+    if (command === undefined) vcoproc.noCommand();
+    else if (vcoproc.commandTime(command.queue, command.sequence) > commandTimeout)
       this.#isolate(vcoproc, `a command ran longer than ${showDuration(commandTimeout)}`);
-    }
     this.reschedule();
   }
 
@@ -544,9 +554,11 @@ export class SharedCoproc {
       else if (vcoproc.lost) {
         vcoproc.reset('coprocessor reset');
         if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
+        // What its queues kept waits for the successor.
+        else if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, this.now);
       } else {
         // It died before it could say that this one had left.
-        if (vcoproc === current) this.#switch.departed(vcoproc, vcoproc.queue.outstanding > 0);
+        if (vcoproc === current) this.#switch.departed(vcoproc, vcoproc.queues.outstanding > 0);
         vcoproc.takePending();
       }
       this.#left(vcoproc);

@@ -2,7 +2,7 @@ import type { Instant } from '../base/units.ts';
 import type { CommandDump, ContextDump, CrashDump, QueueDump, RingDump } from '../contract/crash-dump.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { ChannelMemory, QueueMemory } from '../contract/port.ts';
+import type { ChannelMemory, QueueSpec } from '../contract/port.ts';
 import { ContextImage, IMAGE_STATE } from '../memory/context-image.ts';
 import { PAGE_BYTES } from '../memory/guest-ram.ts';
 import { livePages } from '../memory/live-pages.ts';
@@ -61,7 +61,7 @@ function contextDump(
   const { firmware, local } = context;
   const image = new ContextImage(context.image, firmware);
   const registers = window ?? image.registers;
-  const front = { active: false, sequence: 0, ended: undefined as number | undefined, fault: undefined };
+  const front = { active: false, queue: 0, sequence: 0, fault: undefined };
   image.loadFrontEnd(front);
   const pages = livePages(new Uint8Array(local.buffer), MOST_PAGES);
   return {
@@ -75,10 +75,10 @@ function contextDump(
       value: Atomics.load(registers, offset >> 2) >>> 0,
     })),
     globals: globalsOf(firmware, image),
-    active: front.active ? { sequence: front.sequence, ended: front.ended ?? null } : null,
+    active: front.active ? { queue: front.queue, sequence: front.sequence } : null,
     commandAddress: firmware.commandAddress,
     pending: Array.from(image.pending, (count, line) => ({ line, count })).filter(({ count }) => count > 0),
-    queues: [queueDump(context.queue)],
+    queues: context.queues.map(queueDump),
     memory: { size: local.buffer.byteLength, ...pages },
   };
 }
@@ -93,9 +93,10 @@ function globalsOf({ globals }: FirmwareImage, image: ContextImage): ContextDump
   });
 }
 
-function queueDump({ commands, completions }: QueueMemory): QueueDump {
+function queueDump({ index, memory: { commands, completions } }: QueueSpec): QueueDump {
   const ring = viewRing(commands);
   return {
+    index,
     commands: indices(ring),
     completions: indices(viewRing(completions)),
     unfetched: ring.waiting.map((words): CommandDump => ({

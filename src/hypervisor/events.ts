@@ -8,15 +8,25 @@ export interface CoprocEvents {
   onState(slot: number, state: CoprocState, when: Instant): void;
   onInterrupt(slot: number, line: number): void;
   /** The slice is over; the context goes on until it is asked to leave. */
-  onExpired(slot: number): void;
+  onExpired(slot: number, command: UnderWay | undefined): void;
   onSwitched(sequence: number, switched: Switched): void;
   onDenied(sequence: number, retryAfter: Duration): void;
   onLoadFailed(sequence: number, reason: string): void;
   /** The context is lost, and the coprocessor goes on without it. */
   onLost(slot: number, reason: string): void;
+  /** An index in a queue's rings cannot be true: the coprocessor serves it no more. */
+  onCorrupt(slot: number, queue: number): void;
+  /** No command of an evicted queue is under way; `sequence` is of the command that evicted it. */
+  onEvicted(slot: number, queue: number, sequence: number): void;
   onDmaFault(slot: number, access: 'read' | 'write', iova: number): void;
   /** No translation older than `epoch` is in use. */
   onInvalidated(slot: number, epoch: number): void;
+}
+
+/** A command that a coprocessor has begun. */
+export interface UnderWay {
+  readonly queue: number;
+  readonly sequence: number;
 }
 
 /** How a world switch ended. */
@@ -42,7 +52,7 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.interrupt:
       return to.onInterrupt(slot, word(4));
     case EVENT.expired:
-      return to.onExpired(slot);
+      return to.onExpired(slot, word(4) === 1 ? { queue: word(5), sequence: word(6) } : undefined);
     case EVENT.switched:
       return to.onSwitched(word(4), {
         saved: word(5),
@@ -58,7 +68,9 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.trapped:
       return to.onLost(slot, `firmware trapped: ${readText(words, at)}`);
     case EVENT.corrupt:
-      return to.onLost(slot, 'its command queue is corrupt');
+      return to.onCorrupt(slot, word(4));
+    case EVENT.evicted:
+      return to.onEvicted(slot, word(4), word(5));
     case EVENT.iommuFault:
       return to.onDmaFault(slot, word(4) === 1 ? 'write' : 'read', word(5) >>> 0);
     case EVENT.invalidated:

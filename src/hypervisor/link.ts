@@ -5,9 +5,11 @@ import type {
   ContextSpec,
   CoprocessorPort,
   PortListener,
+  QueueService,
+  QueueSpec,
   Timeline,
 } from '../contract/port.ts';
-import { ATTACHING, CONTROL, NO_SLOT, createChannel, writeInstant } from '../memory/channel.ts';
+import { ATTACHING, CONTROL, NO_SLOT, createChannel, writeInstant, writeService } from '../memory/channel.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
@@ -108,6 +110,10 @@ export class Link {
     return this.#port.detach(slot);
   }
 
+  addQueues(slot: number, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
+    return this.#port.addQueues(slot, queues);
+  }
+
   /** Ends the coprocessor; `onExit` follows. */
   kill(reason: string): void {
     this.#port.kill(reason);
@@ -129,13 +135,27 @@ export class Link {
     this.ring();
   }
 
-  #write(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
+  /** Says how a queue is served from now on. */
+  serveQueue(slot: number, queue: number, service: QueueService, sequence: number): void {
+    this.#write(CONTROL.queue, slot, queue, sequence, service.time, service);
+    this.ring();
+  }
+
+  #write(
+    op: number,
+    slot: number,
+    to: number,
+    sequence: number,
+    slice: Duration,
+    service?: QueueService,
+  ): void {
     const words = new Int32Array(DESCRIPTOR_WORDS);
     words[0] = op;
     words[1] = slot;
     words[2] = to;
     words[3] = sequence;
     writeInstant(words, 4, slice as number as Instant);
+    if (service !== undefined) writeService(words, 0, service);
     this.#kept.push(words);
     this.#written = (this.#written + 1) | 0;
     this.#flush();

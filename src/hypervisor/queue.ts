@@ -4,7 +4,7 @@ import { GuestError, type Command, type CommandBatch, type Completion } from '..
 import type { CommandCounts } from '../contract/report.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import { createQueue } from '../memory/channel.ts';
-import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
+import { CORRUPT, DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import type { QueueMemory, Timeline } from '../contract/port.ts';
 import { Batch } from './batch.ts';
 
@@ -21,17 +21,18 @@ interface Outstanding {
 /** What it takes to hear that a queue is dead. */
 const REFUSAL_TAKES = us(10);
 
-/** What a queue tells its vcoproc. */
+/** What queues tell their vcoproc, each with its index. */
 export interface QueueListener {
   /** Whether the domain is over: nobody listens any more. */
   over(): boolean;
-  /** Commands were shown to the coprocessor: ring its doorbell. */
-  onSubmit(op: number): void;
-  onComplete(completion: Completion, latency: ReturnType<typeof between>): void;
-  /** Commands of a batch were shown to the coprocessor: ring its doorbell. */
-  onBatch(): void;
-  /** The guest is not to hear of completions now. */
-  blocked(): boolean;
+  /** Whether the guest is not to hear of completions now. */
+  blocked(queue: number): boolean;
+  onSubmit(queue: number, op: number): void;
+  onComplete(queue: number, completion: Completion, latency: ReturnType<typeof between>): void;
+  /** Commands were shown to the coprocessor; `asked`: it wants to be rung for them. */
+  onShown(queue: number, asked: boolean): void;
+  /** What stands in the rings cannot be true: everything in them has to fail. */
+  onCorrupt(queue: number): void;
 }
 
 /**
@@ -40,6 +41,7 @@ export interface QueueListener {
  */
 export class CommandQueue {
   memory: QueueMemory;
+  readonly index: number;
   readonly #capacity: number;
   readonly #timeline: Timeline;
   readonly #listener: QueueListener;
@@ -55,9 +57,13 @@ export class CommandQueue {
   #batch: Batch | undefined;
   /** Why every further command fails at once. */
   #dead: { status: 'failed' | 'cancelled'; reason: string } | undefined;
+  /** Why every further command fails at once, though some that were submitted earlier go on. */
+  #closing: { status: 'failed' | 'cancelled'; reason: string } | undefined;
+  #corrupt = false;
   readonly #counts = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
 
-  constructor(capacity: number, timeline: Timeline, listener: QueueListener) {
+  constructor(index: number, capacity: number, timeline: Timeline, listener: QueueListener) {
+    this.index = index;
     this.#capacity = capacity;
     this.#timeline = timeline;
     this.#listener = listener;
@@ -75,9 +81,11 @@ export class CommandQueue {
     return this.#completed.length + this.#posted.length + this.#waiting.length + inBatch;
   }
 
-  /** Sequence number of the oldest command that the coprocessor has. */
-  get oldest(): number | undefined {
-    return this.#batch === undefined ? this.#posted[0]?.sequence : this.#batch.oldest;
+  /** How many commands the coprocessor has taken and not completed. Takes the completions that are there. */
+  get underWay(): number {
+    if (this.#batch !== undefined) return this.#batch.underWay;
+    this.#collect();
+    return this.#posted.length - this.#commands.waiting;
   }
 
   submit(given: Command): Promise<Completion> {
@@ -87,9 +95,10 @@ export class CommandQueue {
       this.#counts.submitted++;
       const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
       this.#sequence = (this.#sequence + 1) | 0;
-      this.#listener.onSubmit(command.op);
-      if (this.#dead !== undefined) {
-        this.#refuse(outstanding, { ...this.#dead, results: [] });
+      this.#listener.onSubmit(this.index, command.op);
+      const refused = this.#dead ?? this.#closing;
+      if (refused !== undefined) {
+        this.#refuse(outstanding, { ...refused, results: [] });
         return;
       }
       this.#waiting.push(outstanding);
@@ -101,12 +110,15 @@ export class CommandQueue {
     if (this.#batch !== undefined) throw new GuestError('the queue has a batch already');
     if (this.outstanding > 0)
       throw new GuestError(`${this.outstanding} commands are outstanding; await them before a batch`);
-    const { onBatch, blocked } = this.#listener;
+    const { index } = this;
+    const listener = this.#listener;
     this.#batch = new Batch(this.#commands, this.#completions, this.#sequence, {
       counts: this.#counts,
-      dead: () => this.#dead?.status,
-      kick: onBatch,
-      blocked,
+      // What stands before it in the rings comes first.
+      dead: () => (this.#dead ?? (this.outstanding === 0 ? this.#closing : undefined))?.status,
+      shown: (asked) => listener.onShown(index, asked),
+      onCorrupt: () => listener.onCorrupt(index),
+      blocked: () => listener.blocked(index),
       later: (what) => void this.#timeline.at(this.#timeline.now(), what),
       closed: (next) => {
         this.#sequence = next;
@@ -121,47 +133,65 @@ export class CommandQueue {
     this.#batch?.wake();
   }
 
-  /** Moves waiting commands into the ring, as many as fit. Says whether there were any. */
-  post(): boolean {
+  /** Moves waiting commands into the ring, as many as fit. */
+  post(): void {
     let posted = 0;
     while (this.#waiting.length > 0 && this.#posted.length < this.#capacity) {
       const at = this.#commands.claim();
-      if (at < 0) break;
+      if (at < 0) {
+        if (at === CORRUPT) this.#listener.onCorrupt(this.index);
+        break;
+      }
       const next = this.#waiting.shift()!;
       write(this.#commands.words, at, next);
       this.#posted.push(next);
       posted++;
     }
-    this.#commands.publish();
-    return posted > 0;
+    if (posted > 0) this.#listener.onShown(this.index, this.#commands.publish());
   }
 
   /** Takes all completions that are there, and tells the guest. */
   drain(): void {
     this.wake();
-    this.collect();
+    this.#collect();
     for (const { outstanding, completion } of this.#completed.splice(0))
       this.#complete(outstanding, completion);
   }
 
-  /** Takes all completions that are there and keeps them: the guest is to hear of them with their interrupts. */
-  collect(): void {
-    // A batch takes its completions itself.
-    if (this.#batch !== undefined) return;
-    while (this.#completions.available() > 0) {
+  /** Takes all completions that are there. */
+  #collect(): void {
+    // A batch takes its completions itself. Nothing more is believed of rings that were wrong once.
+    if (this.#batch !== undefined || this.#corrupt) return;
+    for (let there = this.#completions.available(); there !== 0; there = this.#completions.available()) {
       const at = this.#completions.peek();
       const words = this.#completions.words;
-      const oldest = this.#posted.shift();
-      assert(oldest !== undefined && oldest.sequence === words[at], 'commands complete in order');
+      // Commands complete in order.
+      if (there === CORRUPT || this.#posted[0]?.sequence !== words[at]) {
+        this.#corrupt = true;
+        this.#listener.onCorrupt(this.index);
+        return;
+      }
       const completion = read(words, at);
       this.#completions.release();
-      this.#completed.push({ outstanding: oldest, completion });
+      this.#completed.push({ outstanding: this.#posted.shift()!, completion });
     }
   }
 
   /** Whether the coprocessor has not fetched all that was posted. */
   get unfetched(): boolean {
     return !this.#commands.drained;
+  }
+
+  /** Whether nothing that is submitted will ever be begun. */
+  get dead(): boolean {
+    return this.#dead !== undefined;
+  }
+
+  /** Takes no more: what the coprocessor was not shown ends like this, and so does everything that follows. */
+  close(status: 'failed' | 'cancelled', reason: string): void {
+    this.#closing ??= { status, reason };
+    for (const outstanding of this.#waiting.splice(0))
+      this.#complete(outstanding, { status, reason, results: [] });
   }
 
   /** Everything outstanding ends like this; with `forEver`, so does everything that follows. */
@@ -201,7 +231,7 @@ export class CommandQueue {
 
   #count({ submitted }: Outstanding, completion: Completion): void {
     this.#counts[completion.status]++;
-    this.#listener.onComplete(completion, between(submitted, this.#timeline.now()));
+    this.#listener.onComplete(this.index, completion, between(submitted, this.#timeline.now()));
   }
 }
 

@@ -131,7 +131,10 @@ export class Supervisor {
       if (link === this.#link) this.#giveUp(vcoproc, 'did not return from its start function');
     });
     try {
-      return await link.attach(vcoproc.context);
+      vcoproc.queues.attaching();
+      const attached = await link.attach(vcoproc.context);
+      if (attached.kind === 'ok') vcoproc.queues.attached();
+      return attached;
     } finally {
       cancel();
     }

@@ -4,29 +4,24 @@ import { InvariantError, present } from '../base/assert.ts';
 import { NO_TIME, between, sum, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
-import {
-  GuestError,
-  type Command,
-  type Completion,
-  type GuestBuffer,
-  type GuestCoproc,
-} from '../contract/guest.ts';
+import { GuestError, type GuestBuffer, type GuestCoproc } from '../contract/guest.ts';
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { ContextSpec, Timeline } from '../contract/port.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { ContextSpec, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
 import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
-import { CommandQueue } from './queue.ts';
+import { QueueTable } from './queue-table.ts';
 import { SpreadRecorder } from './spread.ts';
 import { RegisterWindow } from './window.ts';
 
 const table = compileTable<VcoprocState, VcoprocEvent>(vcoprocMachine, VCOPROC_STATES);
 
-const QUEUE_CAPACITY = 256;
+const NO_QUEUE = -1;
 const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read | RIGHT.write } as const;
 
 /** The coprocessor that a vcoproc is a share of, as far as a vcoproc needs it. */
@@ -35,6 +30,11 @@ export interface Host {
   ring(): void;
   /** This vcoproc has work and does not have the coprocessor. */
   onWake(vcoproc: Vcoproc): void;
+  /** Makes queues of this vcoproc known to the coprocessor. */
+  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>>;
+  /** Tells the coprocessor how to serve one. */
+  serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void;
+  blame(vcoproc: Vcoproc, what: string, reset: boolean): void;
 }
 
 export interface VcoprocSettings {
@@ -63,7 +63,7 @@ export class Vcoproc {
   readonly slot: number;
   readonly settings: VcoprocSettings;
   readonly window: RegisterWindow;
-  readonly queue: CommandQueue;
+  readonly queues: QueueTable;
   readonly wait = new SpreadRecorder();
   /** What its coprocessor's scheduler was told of it. */
   parameters: SchedulerParameters = {};
@@ -83,7 +83,8 @@ export class Vcoproc {
   #delivered = 0;
   #dropped = 0;
   #unmapping: { epoch: number; done: () => void }[] = [];
-  #oldest: { sequence: number | undefined; since: Duration } = { sequence: undefined, since: NO_TIME };
+  /** The command that was under way at the end of the last slice. */
+  #longest = { queue: NO_QUEUE, sequence: 0, since: NO_TIME };
   #state: VcoprocState = table.initial;
   #waitingSince: Instant | undefined;
 
@@ -102,17 +103,23 @@ export class Vcoproc {
       settings.platform.core.interruptMask,
       () => this.takePending(),
     );
-    this.queue = new CommandQueue(QUEUE_CAPACITY, settings.timeline, {
+    const { timeline, host } = settings;
+    this.queues = new QueueTable({
+      timeline,
       over: settings.over,
-      onBatch: () => this.#kick(),
-      blocked: () => !this.hears,
-      onSubmit: (op) =>
-        settings.trace({ at: settings.timeline.now(), kind: 'submit', vcoproc: this.name, op }),
-      onComplete: ({ status, reason }, latency) =>
+      hears: () => this.hears,
+      kick: () => this.#kick(),
+      addQueues: (queues) => host.addQueues(this, queues),
+      tell: (index, service, sequence) => host.serveQueue(this, index, service, sequence),
+      blame: (what) => host.blame(this, what, false),
+      onSubmit: (queue, op) =>
+        settings.trace({ at: timeline.now(), kind: 'submit', vcoproc: this.name, ...place(queue), op }),
+      onComplete: (queue, { status, reason }, latency) =>
         settings.trace({
-          at: settings.timeline.now(),
+          at: timeline.now(),
           kind: 'complete',
           vcoproc: this.name,
+          ...place(queue),
           status,
           reason: reason ?? null,
           latency,
@@ -124,8 +131,9 @@ export class Vcoproc {
         read: (offset) => this.window.read(offset),
         write: (offset, value) => this.window.write(offset, value),
       },
-      submit: (command) => this.#submit(command),
-      batch: () => this.queue.batch(),
+      submit: (command) => this.queues.first.submit(command),
+      batch: () => this.queues.first.batch(),
+      createQueue: (wanted) => this.queues.create(wanted),
       map: (buffer, rights) => this.#map(buffer, rights),
       unmap: (iova) => this.#unmap(iova),
       onInterrupt: (handler) => void this.#handlers.push(handler),
@@ -136,12 +144,6 @@ export class Vcoproc {
 
   get id(): CoprocId {
     return this.settings.coproc;
-  }
-
-  #submit(command: Command): Promise<Completion> {
-    const completion = this.queue.submit(command);
-    this.#kick();
-    return completion;
   }
 
   #map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
@@ -190,7 +192,8 @@ export class Vcoproc {
       local: this.#local,
       ram: this.settings.ram.memory,
       pageTable: this.#space.memory,
-      queue: this.queue.memory,
+      queues: this.queues.specs,
+      board: this.queues.board,
     };
   }
 
@@ -240,8 +243,7 @@ export class Vcoproc {
     }
     this.#delivered++;
     if (line === 0) {
-      this.queue.drain();
-      if (this.queue.post()) this.#kick();
+      this.queues.drain();
       return;
     }
     this.settings.trace({
@@ -264,7 +266,7 @@ export class Vcoproc {
     const held = this.#held;
     this.#held = [];
     for (const line of held) this.interrupt(line);
-    this.queue.wake();
+    this.queues.wake();
   }
 
   /** Delivers what was held while the context moved, and what is pending in the image of one that is away, unless it is masked. */
@@ -312,30 +314,37 @@ export class Vcoproc {
   /** Its context was lost with the coprocessor: it begins anew, and whoever waits is told. */
   reset(reason: string): void {
     this.window.drop();
-    this.queue.fail('failed', reason, false);
-    this.queue.renew();
+    this.queues.lose(reason);
     this.left();
     this.#dropUndelivered();
     this.#image.renew();
     new Uint8Array(this.#local.buffer).fill(0);
     this.window.reset();
     this.move('RESET');
-    if (this.queue.outstanding === 0) this.move('DRAINED');
+    if (this.queues.outstanding === 0) this.move('DRAINED');
   }
 
-  /** How long its oldest command has had the coprocessor. */
-  get commandTime(): Duration {
-    this.queue.collect();
-    const oldest = this.queue.oldest;
-    if (oldest !== this.#oldest.sequence) this.#oldest = { sequence: oldest, since: this.time };
-    return oldest === undefined ? NO_TIME : ((this.time - this.#oldest.since) as Duration);
+  /**
+   * How long the command that is under way at the end of a slice has had the coprocessor, from the end of the first
+   * slice in which it was.
+   */
+  commandTime(queue: number, sequence: number): Duration {
+    const before = this.#longest;
+    if (before.queue !== queue || before.sequence !== sequence)
+      this.#longest = { queue, sequence, since: this.time };
+    return (this.time - this.#longest.since) as Duration;
+  }
+
+  /** No command was under way at the end of a slice. */
+  noCommand(): void {
+    this.#longest = { queue: NO_QUEUE, sequence: 0, since: NO_TIME };
   }
 
   /** It never gets the coprocessor again. Its context may still be there, and leaves it. */
   isolate(reason: string): void {
     if (this.#state === 'isolated' || this.#state === 'gone') return;
     this.window.drop();
-    this.queue.fail('failed', reason, true);
+    this.queues.fail('failed', reason);
     this.move('ISOLATE');
     this.#dropUndelivered();
   }
@@ -344,7 +353,7 @@ export class Vcoproc {
   destroy(reason: string): void {
     if (this.#state === 'gone') return;
     this.window.drop();
-    this.queue.fail('cancelled', reason, true);
+    this.queues.fail('cancelled', reason);
     this.left();
     this.move('DESTROY');
     this.#dropUndelivered();
@@ -363,7 +372,7 @@ export class Vcoproc {
       slices: this.slices,
       overrun: this.overrun,
       wait: this.wait.spread,
-      commands: { ...this.queue.counts },
+      commands: this.queues.counts,
       interrupts: { raised: this.#image.raised, delivered: this.#delivered, pending, dropped: this.#dropped },
       faults: [...this.faults],
     };
@@ -383,3 +392,6 @@ export class Vcoproc {
     this.#dropped = this.#image.raised - this.#delivered;
   }
 }
+
+/** Which queue an event is about; of the default one it is not said. */
+const place = (queue: number): { queue?: number } => (queue === 0 ? {} : { queue });

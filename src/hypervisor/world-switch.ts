@@ -139,7 +139,7 @@ export class WorldSwitch {
     coproc.switchCost.record(cost);
     // Nobody but its guest can have given it more since the coprocessor looked.
     if (from !== undefined && coproc.current === from)
-      this.departed(from, leftWithWork || from.queue.unfetched);
+      this.departed(from, leftWithWork || from.queues.unfetched);
     coproc.current = arrived ? to?.vcoproc : undefined;
     coproc.trace({
       at: coproc.now,
@@ -195,7 +195,7 @@ export class WorldSwitch {
     const coproc = this.#coproc;
     const { from, to } = attempt;
     this.#finished();
-    if (from !== undefined && coproc.current === from) this.departed(from, from.queue.outstanding > 0);
+    if (from !== undefined && coproc.current === from) this.departed(from, from.queues.outstanding > 0);
     coproc.current = undefined;
     if (to !== undefined) {
       this.#unused(attempt.decidedBy, to, 'failed');

@@ -1,5 +1,5 @@
-import type { Instant } from '../base/units.ts';
-import type { ChannelMemory, QueueMemory } from '../contract/port.ts';
+import type { Duration, Instant } from '../base/units.ts';
+import type { ChannelMemory, QueueMemory, QueueService } from '../contract/port.ts';
 import { doorbellBytes } from './doorbell.ts';
 import { ringMemory } from './ring.ts';
 
@@ -36,6 +36,11 @@ export const CONTROL = {
   worldSwitch: 1,
   /** Words 1 slot, 4-5 length of a new slice from now on. */
   extend: 2,
+  /**
+   * How a queue is served from now on. Words 1 slot, 2 queue, 3 sequence, 4-5 how long a completion may wait for its
+   * interrupt, 6 evicted, 7 gone, 8 priority, 9 completions of one interrupt.
+   */
+  queue: 3,
 } as const;
 
 /** What a coprocessor tells the hypervisor: word 0 of an event descriptor; 1 slot, 2-3 when. */
@@ -48,18 +53,20 @@ export const EVENT = {
   denied: 3,
   /** 4 sequence. The context that should come could not be loaded; 5… reason. Nothing is loaded now. */
   loadFailed: 4,
-  /** The slice is over. */
+  /** The slice is over; 4 whether a command is under way, 5 its queue, 6 its sequence number. */
   expired: 5,
   /** 4 line. */
   interrupt: 6,
-  /** The context trapped and is lost; 5… reason. */
+  /** The context trapped and is lost; 4 the queue of the command, 5… reason. */
   trapped: 7,
   /** 4 kind of access, 5 address: a DMA outside of what is mapped. */
   iommuFault: 8,
   /** 4 epoch: no translation older than this is in use. */
   invalidated: 9,
-  /** The command queue's index cannot be true. */
+  /** 4 queue: an index in its rings cannot be true. It is served no more. */
   corrupt: 10,
+  /** 4 queue, 5 sequence of the control command that evicted it: no command of it is under way. */
+  evicted: 11,
 } as const;
 
 export const NO_SLOT = -1;
@@ -95,4 +102,22 @@ export function readText(words: Int32Array, at: number): string {
     text += String.fromCharCode(code);
   }
   return text;
+}
+
+/** Writes how a queue is served into a control descriptor, but for `time`, which stands where others have a slice. */
+export function writeService(words: Int32Array, at: number, service: QueueService): void {
+  words[at + 6] = service.evicted ? 1 : 0;
+  words[at + 7] = service.gone ? 1 : 0;
+  words[at + 8] = service.priority;
+  words[at + 9] = service.count;
+}
+
+export function readService(words: Int32Array, at: number, time: Duration): QueueService {
+  return {
+    time,
+    evicted: words[at + 6] === 1,
+    gone: words[at + 7] === 1,
+    priority: words[at + 8]!,
+    count: words[at + 9]!,
+  };
 }

@@ -11,7 +11,7 @@ const WORD = {
   raised: 1,
   active: 2,
   sequence: 3,
-  ended: 4,
+  queue: 4,
   fault: 5,
   faultAt: 6,
   firmware: 8,
@@ -38,9 +38,9 @@ export const IMAGE_STATE = {
 export interface FrontEndState {
   /** A command was fetched and has no completion yet. */
   active: boolean;
+  /** Index of its queue. */
+  queue: number;
   sequence: number;
-  /** It ended with this status (never 0) and its completion waits for room. */
-  ended: number | undefined;
   /** Its first refused DMA. */
   fault: DmaFault | undefined;
 }
@@ -82,11 +82,11 @@ export class ContextImage {
     Atomics.store(this.words, WORD.state, value);
   }
 
-  saveFrontEnd({ active, sequence, ended, fault }: FrontEndState): void {
+  saveFrontEnd({ active, queue, sequence, fault }: FrontEndState): void {
     const words = this.words;
     words[WORD.active] = active ? 1 : 0;
     words[WORD.sequence] = sequence;
-    words[WORD.ended] = ended ?? 0;
+    words[WORD.queue] = queue;
     words[WORD.fault] = fault === undefined ? 0 : fault.access === 'read' ? 1 : 2;
     words[WORD.faultAt] = (fault?.iova ?? 0) | 0;
   }
@@ -96,7 +96,7 @@ export class ContextImage {
     const fault = words[WORD.fault]!;
     into.active = words[WORD.active] === 1;
     into.sequence = words[WORD.sequence]!;
-    into.ended = words[WORD.ended] === 0 ? undefined : words[WORD.ended];
+    into.queue = words[WORD.queue]!;
     into.fault =
       fault === 0 ? undefined : { access: fault === 1 ? 'read' : 'write', iova: words[WORD.faultAt]! >>> 0 };
   }

@@ -147,6 +147,11 @@ export class RingProducer {
     return Atomics.load(this.words, TAIL) === this.#published << 1;
   }
 
+  /** How many published descriptors the consumer has not given back; any number when its index cannot be true. */
+  get waiting(): number {
+    return ((this.#published << 1) - Atomics.load(this.words, TAIL)) >> 1;
+  }
+
   /** Whether the consumer wants to be rung only when it asks for it. */
   get quiet(): boolean {
     return Atomics.load(this.words, QUIET) !== 0;

@@ -164,6 +164,7 @@ async function runGuest(
       return Promise.resolve();
     },
     batch: () => expect.fail('this guest awaits its commands'),
+    createQueue: () => expect.fail('this guest has one queue'),
     async submit({ op, args: words = [] }) {
       submitted.push(words);
       mostOutstanding = Math.max(mostOutstanding, ++outstanding);

@@ -83,6 +83,7 @@ function machine(
       },
       unmap: (iova) => Promise.resolve(void mapped.delete(iova)),
       batch: () => expect.fail('this guest awaits its commands'),
+      createQueue: () => expect.fail('this guest has one queue'),
       submit(command) {
         mostOutstanding = Math.max(mostOutstanding, ++outstanding);
         const completion = queue.then(() => {

@@ -82,6 +82,7 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
       registers: { read: () => 0, write: () => undefined },
       onInterrupt: () => undefined,
       batch: () => expect.fail('this guest awaits its commands'),
+      createQueue: () => expect.fail('this guest has one queue'),
       submit(command) {
         mostOutstanding = Math.max(mostOutstanding, ++outstanding);
         const completion = queue.then(() => {

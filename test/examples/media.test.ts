@@ -73,6 +73,7 @@ async function run({ args = {}, input, spoil }: Setting) {
       registers: { read: () => 0, write: () => undefined },
       onInterrupt: () => undefined,
       batch: () => expect.fail('this guest awaits its commands'),
+      createQueue: () => expect.fail('this guest has one queue'),
       submit({ op, args: words = [] }): Promise<Completion> {
         firmware.guest.set(new Uint8Array(memory));
         const { status, results } = firmware.run(op, words);

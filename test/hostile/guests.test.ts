@@ -230,8 +230,8 @@ describe.each(RUNTIMES)('hostile guests, %s', (kind) => {
         const gpu = domain.coproc('gpu0');
         await gpu.submit({ op: 1 });
         // Not of the guest's interface: what a guest could do that owned the memory of its ring.
-        const { queue } = present(rig.hypervisor.vcoprocs[0], 'the first domain has a vcoproc');
-        Atomics.store(new Int32Array(queue.memory.commands), 0, 0x4000_0000);
+        const { queues } = present(rig.hypervisor.vcoprocs[0], 'the first domain has a vcoproc');
+        Atomics.store(new Int32Array(queues.first.memory.commands), 0, 0x4000_0000);
         const { registers } = gpu;
         for (;;) {
           registers.write(0x0c, 1);
@@ -241,7 +241,7 @@ describe.each(RUNTIMES)('hostile guests, %s', (kind) => {
             domain.sleep(us(200)).then(() => ({ status: 'waits' })),
           ]);
           if (status === 'failed') break;
-          Atomics.store(new Int32Array(queue.memory.commands), 0, 0x4000_0000);
+          Atomics.store(new Int32Array(queues.first.memory.commands), 0, 0x4000_0000);
         }
       });
       await rig.domain('streams', { gpu0: 'stream' }, streaming(10));

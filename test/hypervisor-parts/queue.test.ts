@@ -62,19 +62,22 @@ function setUp(capacity: number) {
     },
   };
   const submitted: number[] = [];
+  const shown: undefined[] = [];
+  const corrupt: number[] = [];
   const completed: Completion[] = [];
   const latencies: number[] = [];
-  const queue = new CommandQueue(capacity, timeline, {
+  const queue = new CommandQueue(0, capacity, timeline, {
     over: () => false,
-    onSubmit: (op) => submitted.push(op),
-    onBatch: () => {},
+    onSubmit: (_queue, op) => submitted.push(op),
+    onShown: () => void shown.push(undefined),
+    onCorrupt: (queue) => corrupt.push(queue),
     blocked: () => false,
-    onComplete: (completion, latency) => {
+    onComplete: (_queue, completion, latency) => {
       completed.push(completion);
       latencies.push(latency);
     },
   });
-  return { queue, submitted, completed, latencies };
+  return { queue, shown, corrupt, submitted, completed, latencies };
 }
 
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
@@ -133,11 +136,13 @@ describe('a command queue', () => {
   });
 
   test('holds back what does not fit: 10,000 commands go through a ring of 64', async () => {
-    const { queue, completed } = setUp(64);
+    const { queue, shown, completed } = setUp(64);
     const coprocessor = new FakeCoprocessor(queue.memory);
     const promises = Array.from({ length: 10_000 }, (_, op) => queue.submit({ op }));
     expect([coprocessor.waiting, queue.outstanding]).toEqual([64, 10_000]);
-    expect(queue.post()).toBe(false);
+    shown.length = 0;
+    queue.post();
+    expect(shown).toEqual([]);
     let rounds = 0;
     for (; queue.outstanding > 0; rounds++) {
       coprocessor.serve(64);
@@ -209,8 +214,8 @@ describe('a command queue', () => {
     expect(queue.counts).toEqual({ submitted: 4, ok: 1, failed: 3, cancelled: 0 });
   });
 
-  test('ends for good with an error of its own when a completion is out of order', () => {
-    const { queue } = setUp(4);
+  test('says that it is corrupt when a completion is out of order, and believes none that follows', () => {
+    const { queue, corrupt, completed } = setUp(4);
     const coprocessor = new FakeCoprocessor(queue.memory);
     void queue.submit({ op: 1 });
     void queue.submit({ op: 2 });
@@ -218,7 +223,11 @@ describe('a command queue', () => {
     coprocessor.fetch();
     coprocessor.fetched.shift();
     coprocessor.complete();
-    expect(() => queue.drain()).toThrow(InvariantError);
+    queue.drain();
+    expect(corrupt).toEqual([0]);
+    coprocessor.serve(1);
+    queue.drain();
+    expect([corrupt, completed]).toEqual([[0], []]);
   });
 });
 

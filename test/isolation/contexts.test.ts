@@ -125,7 +125,8 @@ describe.each(CASES)('contexts on $name, $kind', ({ kind, platform, board }) => 
       for (const mine of PATTERNS.keys())
         await rig.domain(`fresh${mine}`, { cp0: 'pattern' }, async (domain) => {
           await dirty[mine]!.wait(domain);
-          if (busy.value.vcoprocs[0]!.queue.outstanding === 0) found.push('nothing to be switched away from');
+          if (busy.value.vcoprocs[0]!.queues.outstanding === 0)
+            found.push('nothing to be switched away from');
           found.push(...(await leaks(domain.coproc('cp0'))));
           looked[mine]!.set();
         });

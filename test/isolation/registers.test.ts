@@ -88,7 +88,7 @@ describe.each(CASES)("registers of $name that are not a guest's, $kind", ({ kind
           vcoproc.registers.write(first!.offset, 0xcafe);
           if (where === 'away') {
             await run(vcoproc, OP.fillWord, 9);
-            while (rig.domains[0]!.vcoprocs[0]!.queue.counts.ok === 0) await domain.sleep(us(50));
+            while (rig.domains[0]!.vcoprocs[0]!.queues.counts.ok === 0) await domain.sleep(us(50));
             await run(vcoproc, OP.fillWord, 9);
           }
           await attacked.wait(domain);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { present } from '../../src/base/assert.ts';
-import { START, ms, ns, us, type Instant } from '../../src/base/units.ts';
+import { NO_TIME, START, ms, ns, us, type Instant } from '../../src/base/units.ts';
 import type { FirmwareImage } from '../../src/contract/firmware.ts';
 import type { Command } from '../../src/contract/guest.ts';
 import { coprocId } from '../../src/contract/names.ts';
@@ -21,10 +21,12 @@ import {
 import { ContextImage, imageBytes, type FrontEndState } from '../../src/memory/context-image.ts';
 import { Doorbell } from '../../src/memory/doorbell.ts';
 import { GuestRam, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
+import { boardMemory } from '../../src/memory/queue-board.ts';
 import { AddressSpace, RIGHT } from '../../src/memory/page-table.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../../src/memory/ring.ts';
 
 const QUEUE = 16;
+const SERVICE = { evicted: false, gone: false, priority: 8, count: 1, time: NO_TIME };
 const library = firmwareLibrary();
 
 export function firmware(name: string): FirmwareImage {
@@ -71,7 +73,8 @@ export class Subject {
       local,
       ram: this.ram.memory,
       pageTable: space.memory,
-      queue,
+      queues: [{ index: 0, memory: queue, service: SERVICE }],
+      board: boardMemory(),
     };
     // Contexts use the same I/O addresses for other pages: a translation of one is wrong for the next.
     this.ram.allocate((1 + (slot % 7)) * PAGE_BYTES);
@@ -214,7 +217,7 @@ export class Machine {
 /** Everything that a context is once it has left: what must not depend on how often it was switched. */
 export function remains(subject: Subject, platform: Platform) {
   const { image, local, ram, placed, completions, interrupts } = subject;
-  const frontEnd: FrontEndState = { active: false, sequence: 0, ended: undefined, fault: undefined };
+  const frontEnd: FrontEndState = { active: false, queue: 0, sequence: 0, fault: undefined };
   image.loadFrontEnd(frontEnd);
   const elsewhere = new Uint8Array(ram.memory).slice();
   for (const { byteOffset, byteLength } of placed) elsewhere.fill(0, byteOffset, byteOffset + byteLength);

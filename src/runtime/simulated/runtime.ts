@@ -10,6 +10,7 @@ import type {
   CoprocessorPort,
   CoprocessorSpec,
   PortListener,
+  QueueSpec,
   Runtime,
   Timeline,
 } from '../../contract/port.ts';
@@ -199,6 +200,10 @@ class SimulatedPort implements CoprocessorPort {
 
   detach(slot: number): Promise<Outcome<void>> {
     return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.detach(slot));
+  }
+
+  addQueues(slot: number, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
+    return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.addQueues(slot, queues));
   }
 
   kill(reason: string): void {

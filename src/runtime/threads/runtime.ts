@@ -12,6 +12,7 @@ import type {
   CoprocessorPort,
   CoprocessorSpec,
   PortListener,
+  QueueSpec,
   Runtime,
   Timeline,
 } from '../../contract/port.ts';
@@ -25,6 +26,7 @@ import { Watch } from './watch.ts';
 export interface CoprocessorControl {
   attach(context: ContextSpec): Outcome<void>;
   detach(slot: number): Outcome<void>;
+  addQueues(slot: number, queues: readonly QueueSpec[]): Outcome<void>;
 }
 
 /** What a coprocessor's thread is started with. */
@@ -169,6 +171,10 @@ class ThreadPort implements CoprocessorPort {
 
   detach(slot: number): Promise<Outcome<void>> {
     return this.#call(() => this.#control.detach(slot));
+  }
+
+  addQueues(slot: number, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
+    return this.#call(() => this.#control.addQueues(slot, queues));
   }
 
   kill(reason: string): void {

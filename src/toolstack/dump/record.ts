@@ -20,11 +20,12 @@ const context = z.strictObject({
   image: z.enum(['fresh', 'saved', 'away']),
   registers: z.array(z.strictObject({ name: z.string(), offset: word, value: word })),
   globals: z.array(z.strictObject({ type: z.enum(['i32', 'i64', 'f32', 'f64']), value: z.string() })),
-  active: z.strictObject({ sequence: word, ended: word.nullable() }).nullable(),
+  active: z.strictObject({ queue: word, sequence: word }).nullable(),
   commandAddress: word,
   pending: z.array(z.strictObject({ line: word, count: word })),
   queues: z.array(
     z.strictObject({
+      index: word,
       commands: ring,
       completions: ring,
       unfetched: z.array(z.strictObject({ sequence: word, op: word, args: z.array(word) })),

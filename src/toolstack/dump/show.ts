@@ -63,10 +63,7 @@ function contextSections(
 ): string[] {
   const { firmware, memory, active, pending, globals } = context;
   const read = context.from === 'window' ? 'as the coprocessor had them' : 'as the context image has them';
-  const under =
-    active === null
-      ? 'none'
-      : `${active.sequence}${active.ended === null ? '' : `, ended with ${active.ended}`}`;
+  const under = active === null ? 'none' : `${active.sequence} of queue ${active.queue}`;
   const older = context.image === 'away' && context.from === 'window' ? ' (as of its last arrival)' : '';
   return [
     ...section('context', [
@@ -78,7 +75,7 @@ function contextSections(
       ),
     ]),
     ...section(`registers, ${read}`, table(REGISTER_COLUMNS, context.registers)),
-    ...context.queues.flatMap((queue) => section('queue', queueText(queue))),
+    ...context.queues.flatMap((queue) => section(`queue ${queue.index}`, queueText(queue))),
     ...section(
       `local memory, ${memory.size} bytes: ${memory.pages.length + memory.leftOut} pages are not all zero`,
       memoryText(memory, pages),

@@ -1,0 +1,378 @@
+import { assert, present } from '../base/assert.ts';
+import type { Outcome } from '../base/outcome.ts';
+import {
+  GuestError,
+  MOST_QUEUES,
+  MOST_ROOM,
+  type GuestQueue,
+  type QueueSettings,
+} from '../contract/guest.ts';
+import type { QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { CommandCounts } from '../contract/report.ts';
+import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
+import { QueueHandle } from './guest-queue.ts';
+import { CommandQueue, type QueueListener } from './queue.ts';
+import { DEFAULT_SERVICE, OWN_PRIORITY, capacityOf, serviceOf, type Service } from './queue-settings.ts';
+
+const FIRST_CAPACITY = 256;
+const OWN_CAPACITY = 16;
+/** Queues that are made known in one message: the coprocessor does nothing else meanwhile. */
+const QUEUES_OF_A_MESSAGE = 64;
+
+/** What a table of queues needs of its vcoproc. */
+export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'onComplete'> {
+  readonly timeline: Timeline;
+  /** Whether the guest may hear of anything now. */
+  hears(): boolean;
+  /** There is new work. */
+  kick(): void;
+  /** Makes queues known to the coprocessor. */
+  addQueues(queues: readonly QueueSpec[]): Promise<Outcome<void>>;
+  /** Tells the coprocessor how to serve a queue; it answers when no command of one that it serves no more is under way. */
+  tell(index: number, service: QueueService, sequence: number): void;
+  blame(what: string): void;
+}
+
+interface Entry {
+  readonly index: number;
+  readonly queue: CommandQueue;
+  readonly capacity: number;
+  service: Service;
+  /** Evictions that were not taken back. */
+  evictions: number;
+  gone: boolean;
+  /** `sent`: on its way; it is known as soon as the coprocessor answers. */
+  known: 'no' | 'sent' | 'yes';
+  /** What the coprocessor was told is not what holds now. */
+  changed: boolean;
+  /** Sequence number of what it was told last. */
+  told: number;
+  /** No command of it is under way, and none will be. */
+  quiet: boolean;
+  /** Who waits for that. */
+  waiting: (() => void)[];
+}
+
+/**
+ * The command queues of one vcoproc: the default one, those that the guest creates, and the hypervisor's own. Which
+ * of many have something to be done stands on two boards in shared memory, so that neither side looks at all of them.
+ */
+export class QueueTable {
+  readonly first: CommandQueue;
+  readonly board = boardMemory();
+  readonly #host: QueueHost;
+  readonly #entries = new Map<number, Entry>();
+  readonly #rung = new QueueBoard(this.board, BOARD.rung);
+  readonly #completed = new QueueBoard(this.board, BOARD.completed);
+  readonly #listener: QueueListener;
+  /** Indices that were given back. */
+  readonly #free: number[] = [];
+  #room = 0;
+  #sequence = 0;
+  /** Queues that the coprocessor does not know yet, and whether it is being told of some. */
+  #unsent: Entry[] = [];
+  #sending = false;
+  /** Batches that asked for something while the guest was not to hear of it. */
+  readonly #deferred = new Set<number>();
+  /** Of queues that are gone. */
+  readonly #past = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
+  /** How every command of every queue ends from now on. */
+  #over: { status: 'failed' | 'cancelled'; reason: string } | undefined;
+
+  constructor(host: QueueHost) {
+    this.#host = host;
+    this.#listener = {
+      over: () => host.over(),
+      onSubmit: (queue, op) => host.onSubmit(queue, op),
+      onComplete: (queue, completion, latency) => host.onComplete(queue, completion, latency),
+      blocked: (queue) => {
+        if (host.hears()) return false;
+        this.#deferred.add(queue);
+        return true;
+      },
+      onShown: (queue, asked) => {
+        if (asked) this.#rung.set(queue);
+        // Of any other queue the coprocessor knows already that it has commands, unless it asked.
+        if (asked || queue === 0) host.kick();
+      },
+      onCorrupt: (queue) => this.distrust(queue),
+    };
+    this.first = this.#add(FIRST_CAPACITY, DEFAULT_SERVICE).queue;
+  }
+
+  // ---- for the guest
+
+  create(settings: QueueSettings = {}): GuestQueue {
+    const capacity = capacityOf(settings);
+    const { queue } = this.#create(capacity, serviceOf(settings, DEFAULT_SERVICE));
+    return new QueueHandle(queue.index, queue, this);
+  }
+
+  /** A queue of the hypervisor's own, served before all others. */
+  createOwn(): CommandQueue {
+    return this.#create(OWN_CAPACITY, { ...DEFAULT_SERVICE, priority: OWN_PRIORITY }).queue;
+  }
+
+  change(index: number, settings: Pick<QueueSettings, 'priority' | 'coalesce'>): void {
+    const entry = this.#of(index);
+    entry.service = serviceOf(settings, entry.service);
+    this.#change(entry);
+  }
+
+  async destroy(index: number): Promise<void> {
+    const entry = this.#of(index);
+    assert(entry.queue !== this.first, 'the default queue stays as long as its vcoproc');
+    const reason = 'its queue was destroyed';
+    entry.queue.close('cancelled', reason);
+    entry.gone = true;
+    this.#change(entry);
+    await this.#quiet(entry);
+    entry.queue.fail('cancelled', reason, true);
+    const { counts } = entry.queue;
+    for (const key of ['submitted', 'ok', 'failed', 'cancelled'] as const) this.#past[key] += counts[key];
+    this.#room -= entry.capacity;
+    this.#entries.delete(index);
+    this.#free.push(index);
+  }
+
+  // ---- for the hypervisor
+
+  /**
+   * Serves a queue no more, until it is restored as often as it was evicted. It stays valid for its owner, and its
+   * commands wait. Resolves when no command of it is under way: one that was begun is finished first.
+   */
+  evict(index: number): Promise<void> {
+    const entry = this.#of(index);
+    if (entry.evictions++ === 0) this.#change(entry);
+    return this.#quiet(entry);
+  }
+
+  restore(index: number): void {
+    const entry = this.#of(index);
+    assert(entry.evictions > 0, 'a queue is restored as often as it was evicted');
+    if (--entry.evictions > 0) return;
+    this.#change(entry);
+    if (!served(entry)) return;
+    answer(entry);
+    if (entry.queue.unfetched) this.#host.kick();
+  }
+
+  /** Whether there is such a queue. */
+  has(index: number): boolean {
+    return this.#entries.has(index);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get outstanding(): number {
+    let total = 0;
+    for (const { queue } of this.#entries.values()) total += queue.outstanding;
+    return total;
+  }
+
+  /** Whether commands were shown of which the coprocessor may not know. */
+  get unfetched(): boolean {
+    if (this.#entries.size > 1 && this.#rung.any) return true;
+    return this.first.unfetched && served(this.#of(0));
+  }
+
+  get counts(): CommandCounts {
+    const total = { ...this.#past };
+    for (const { queue } of this.#entries.values()) {
+      total.submitted += queue.counts.submitted;
+      total.ok += queue.counts.ok;
+      total.failed += queue.counts.failed;
+      total.cancelled += queue.counts.cancelled;
+    }
+    return total;
+  }
+
+  /** Completions came: takes them from the queues that have any, and tells the guest. */
+  drain(): void {
+    this.#drain(this.first);
+    if (!this.#completed.any) return;
+    this.#completed.take((index) => {
+      const entry = this.#entries.get(index);
+      if (entry !== undefined) this.#drain(entry.queue);
+    });
+  }
+
+  #drain(queue: CommandQueue): void {
+    queue.drain();
+    queue.post();
+  }
+
+  /** The guest may hear of everything again. */
+  wake(): void {
+    for (const index of this.#deferred) {
+      this.#deferred.delete(index);
+      this.#entries.get(index)?.queue.wake();
+    }
+  }
+
+  /** Everything outstanding ends like this, and so does everything that follows. */
+  fail(status: 'failed' | 'cancelled', reason: string): void {
+    this.#over = { status, reason };
+    for (const entry of this.#entries.values()) {
+      entry.queue.fail(status, reason, true);
+      answer(entry);
+    }
+  }
+
+  /**
+   * The context was lost with the coprocessor, and begins anew. What its default queue had fails, and so does what
+   * any other queue had of which a command was under way. Who only waited goes on waiting.
+   */
+  lose(reason: string): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.queue === this.first || entry.queue.underWay !== 0) {
+        entry.queue.fail('failed', reason, false);
+        entry.queue.renew();
+      } else this.#drain(entry.queue);
+      answer(entry);
+    }
+  }
+
+  /** What stands in a queue's rings cannot be true: it is dead, and nobody else is touched. */
+  distrust(index: number): void {
+    const entry = this.#entries.get(index);
+    if (entry === undefined || entry.queue.dead) return;
+    const reason = index === 0 ? 'its command queue is corrupt' : `its command queue ${index} is corrupt`;
+    entry.evictions++;
+    entry.queue.fail('failed', reason, true);
+    this.#host.blame(reason);
+    this.#change(entry);
+  }
+
+  // ---- what the coprocessor knows
+
+  /** All queues, as they are to be served. */
+  get specs(): readonly QueueSpec[] {
+    return [...this.#entries.values()].filter(({ gone, quiet }) => !gone || !quiet).map(spec);
+  }
+
+  /** A coprocessor is about to know the context, with all queues that are among the `specs` now. */
+  attaching(): void {
+    this.#unsent = [];
+    for (const entry of this.#entries.values()) {
+      entry.known = 'sent';
+      entry.changed = false;
+    }
+  }
+
+  /** It knows the context. */
+  attached(): void {
+    for (const entry of this.#entries.values()) this.#onKnown(entry);
+    void this.#send();
+  }
+
+  /** No command of an evicted queue is under way. */
+  onEvicted(index: number, sequence: number): void {
+    const entry = this.#entries.get(index);
+    if (entry !== undefined && entry.told === sequence && !served(entry)) answer(entry);
+  }
+
+  #onKnown(entry: Entry): void {
+    if (entry.known !== 'sent') return;
+    entry.known = 'yes';
+    if (entry.changed || entry.waiting.length > 0) this.#tell(entry);
+    if (entry.queue.outstanding > 0 && served(entry)) this.#host.kick();
+  }
+
+  #change(entry: Entry): void {
+    entry.changed = true;
+    entry.quiet &&= !served(entry);
+    if (entry.known === 'yes') this.#tell(entry);
+  }
+
+  #tell(entry: Entry): void {
+    entry.changed = false;
+    entry.told = this.#sequence = (this.#sequence + 1) | 0;
+    this.#host.tell(entry.index, serviceFor(entry), entry.told);
+  }
+
+  #quiet(entry: Entry): Promise<void> {
+    // Who never comes to a coprocessor again has nothing there that could end.
+    if (entry.quiet || this.#over !== undefined) return Promise.resolve();
+    return new Promise((resolve) => entry.waiting.push(resolve));
+  }
+
+  async #send(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    while (this.#unsent.length > 0) {
+      const some = this.#unsent.splice(0, QUEUES_OF_A_MESSAGE);
+      for (const entry of some) {
+        entry.known = 'sent';
+        entry.changed = false;
+      }
+      const added = await this.#host.addQueues(some.map(spec));
+      // A coprocessor that is gone has a successor, which is told of all.
+      if (added.kind === 'ok') for (const entry of some) this.#onKnown(entry);
+    }
+    this.#sending = false;
+  }
+
+  #create(capacity: number, service: Service): Entry {
+    if (this.#entries.size >= MOST_QUEUES)
+      throw new GuestError(`there are ${MOST_QUEUES} queues already; destroy what is not used`);
+    if (this.#room + capacity > MOST_ROOM)
+      throw new GuestError(
+        `no room for ${capacity} commands: all queues hold ${this.#room} of ${MOST_ROOM}; destroy what is not used`,
+      );
+    const entry = this.#add(capacity, service);
+    const over = this.#over;
+    if (over !== undefined) entry.queue.fail(over.status, over.reason, true);
+    else {
+      this.#unsent.push(entry);
+      void this.#send();
+    }
+    return entry;
+  }
+
+  #add(capacity: number, service: Service): Entry {
+    const index = this.#free.pop() ?? this.#entries.size;
+    const entry: Entry = {
+      index,
+      queue: new CommandQueue(index, capacity, this.#host.timeline, this.#listener),
+      capacity,
+      service,
+      evictions: 0,
+      gone: false,
+      known: 'no',
+      changed: false,
+      told: 0,
+      quiet: false,
+      waiting: [],
+    };
+    this.#room += capacity;
+    this.#entries.set(index, entry);
+    return entry;
+  }
+
+  #of(index: number): Entry {
+    return present(this.#entries.get(index), 'there is a queue of this index');
+  }
+}
+
+const served = ({ evictions, gone }: Entry): boolean => evictions === 0 && !gone;
+
+const serviceFor = ({ service, evictions, gone }: Entry): QueueService => ({
+  ...service,
+  evicted: evictions > 0,
+  gone,
+});
+
+const spec = (entry: Entry): QueueSpec => ({
+  index: entry.index,
+  memory: entry.queue.memory,
+  service: serviceFor(entry),
+});
+
+/** Whoever waits for an evicted queue to be quiet is told. */
+function answer(entry: Entry): void {
+  entry.quiet = !served(entry);
+  for (const resolve of entry.waiting.splice(0)) resolve();
+}
