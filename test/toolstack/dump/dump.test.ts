@@ -52,7 +52,7 @@ describe.each(RUNTIMES)('the dump of a trap, %s', (runtime) => {
     expect(context).toMatchObject({
       vcoproc: 'left/gpu0',
       image: 'away',
-      active: { sequence: 1, ended: null },
+      active: { queue: 0, sequence: 1 },
     });
     expect(context!.queues[0]!.unfetched.map(({ op, args }) => [op, args[0]])).toEqual([
       [4, 101],
