@@ -5,6 +5,7 @@ import { pathBench } from './path/races.ts';
 import { ringBench } from './ring/races.ts';
 import { schedulerBench } from './schedulers/races.ts';
 import { sharingBench } from './sharing/races.ts';
+import { simulationBench } from './simulation/races.ts';
 
 /** Every benchmark, in the order in which they run. */
 export const benches: readonly Bench[] = [
@@ -14,4 +15,5 @@ export const benches: readonly Bench[] = [
   sharingBench,
   growthBench,
   schedulerBench,
+  simulationBench,
 ];

@@ -113,14 +113,22 @@ export interface Timeline {
   at(deadline: Instant, what: () => void): () => void;
 }
 
+/** Where shared memory comes from. All of it is zero. */
+export interface MemorySource {
+  shared(bytes: number): SharedArrayBuffer;
+  /** Local memory for firmware, of so many pages of 64 KiB, which never grows. */
+  local(pages: number): WebAssembly.Memory;
+}
+
 /**
- * The world below the hypervisor: time, chance and coprocessors. It is all that differs between a
+ * The world below the hypervisor: time, chance, memory and coprocessors. It is all that differs between a
  * run on threads and a simulated one.
  */
 export interface Runtime {
   readonly kind: 'threads' | 'simulated';
   readonly timeline: Timeline;
   readonly random: Random;
+  readonly memory: MemorySource;
   /** Whether firmware has to be metered to run here. */
   readonly metered: boolean;
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort;

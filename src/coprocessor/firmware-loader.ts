@@ -4,6 +4,7 @@ import type { FirmwareImage } from '../contract/firmware.ts';
 import { instantiateFirmware, type FirmwareHost } from '../firmware/instance.ts';
 import { verifyFirmware } from '../firmware/prepare.ts';
 import type { ContextSpec } from '../contract/port.ts';
+import { clear } from '../memory/clear.ts';
 import { ContextImage, IMAGE_STATE } from '../memory/context-image.ts';
 import type { DmaFault } from '../memory/iommu.ts';
 import type { Context, LoadedFirmware } from './context.ts';
@@ -40,7 +41,7 @@ export class FirmwareLoader {
     const kept = fresh ? undefined : new Uint8Array(local.buffer).slice();
     if (!fresh) resting.state = IMAGE_STATE.away;
     // It may have been here before without ever having run: its firmware starts on clean memory all the same.
-    else new Uint8Array(local.buffer).fill(0);
+    else clear(new Uint8Array(local.buffer));
     const instance = instantiateFirmware(image, local, this.#host(local));
     if (instance.kind === 'failed') return instance;
     if (kept !== undefined) {

@@ -1,14 +1,13 @@
-import type { Context } from '../coprocessor/context.ts';
+import type { Context, LoadedFirmware } from '../coprocessor/context.ts';
 import type { ContextWitness, CoreParts } from '../coprocessor/parts.ts';
-import { checksum } from '../memory/context-image.ts';
 import { BrokenLawError } from './decisions.ts';
 
 const LAW = 'a loaded context is bit-identical to the saved one';
 
-/** What a context was when it left: a digest of its local memory, its globals, and its registers. */
+/** What a context was when it left: its local memory, its globals and its registers, byte by byte. */
 interface Saved {
-  readonly memory: number;
-  readonly globals: string;
+  readonly memory: Uint8Array;
+  readonly globals: DataView;
   readonly registers: Int32Array;
 }
 
@@ -21,19 +20,20 @@ export function contextModel(): ContextWitness {
   const first = new Map<string, Saved>();
   return {
     leaves(core, context) {
-      saved.set(context.spec.image, observe(core, context));
+      const before = saved.get(context.spec.image);
+      if (before === undefined) saved.set(context.spec.image, copyOf(core, context));
+      else observe(core, context, before);
     },
     arrived(core, context, fresh) {
-      const now = observe(core, context);
       const { digest } = context.spec.firmware;
       const before = fresh ? first.get(digest) : saved.get(context.spec.image);
       if (before === undefined) {
         if (!fresh)
           throw new BrokenLawError(LAW, `context ${context.slot} on ${core.spec.id} was never saved`);
-        first.set(digest, now);
+        first.set(digest, copyOf(core, context));
         return;
       }
-      const broken = difference(core, before, now);
+      const broken = difference(core, context, before);
       if (broken === undefined) return;
       throw new BrokenLawError(LAW, `context ${context.slot} on ${core.spec.id}: ${broken} differ`);
     },
@@ -41,21 +41,37 @@ export function contextModel(): ContextWitness {
 }
 
 /** Registers that its guest may write while the context is away are its guest's; all others are as they were. */
-function difference(core: CoreParts, before: Saved, now: Saved): string | undefined {
-  if (before.memory !== now.memory) return 'bytes of its local memory';
-  if (before.globals !== now.globals) return 'its globals';
+function difference(core: CoreParts, { spec, firmware }: Context, before: Saved): string | undefined {
+  if (!same(before.memory, new Uint8Array(spec.local.buffer))) return 'bytes of its local memory';
+  const globals = emptyGlobals(firmware);
+  firmware.instance.saveGlobals(globals);
+  if (!same(bytesOf(before.globals), bytesOf(globals))) return 'its globals';
   const changed = core.platform.registers.find(
-    ({ away, offset }) => away !== 'latched' && before.registers[offset >> 2] !== now.registers[offset >> 2],
+    ({ away, offset }) => away !== 'latched' && before.registers[offset >> 2] !== core.window[offset >> 2],
   );
   return changed?.name;
 }
 
-function observe(core: CoreParts, { spec, firmware }: Context): Saved {
-  const globals = new DataView(new ArrayBuffer(firmware.firstGlobals.byteLength));
-  firmware.instance.saveGlobals(globals);
-  return {
-    memory: checksum(new Int32Array(spec.local.buffer)),
-    globals: Buffer.from(globals.buffer).toString('hex'),
-    registers: core.window.slice(),
+function copyOf(core: CoreParts, context: Context): Saved {
+  const copy = {
+    memory: new Uint8Array(context.spec.local.buffer.byteLength),
+    globals: emptyGlobals(context.firmware),
+    registers: new Int32Array(core.window.length),
   };
+  observe(core, context, copy);
+  return copy;
 }
+
+function observe(core: CoreParts, { spec, firmware }: Context, into: Saved): void {
+  into.memory.set(new Uint8Array(spec.local.buffer));
+  firmware.instance.saveGlobals(into.globals);
+  into.registers.set(core.window);
+}
+
+const emptyGlobals = ({ firstGlobals }: LoadedFirmware): DataView =>
+  new DataView(new ArrayBuffer(firstGlobals.byteLength));
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: DataView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+const same = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0;

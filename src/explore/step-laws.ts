@@ -1,15 +1,11 @@
 import type { TraceEvent } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { ChannelMemory } from '../contract/port.ts';
-import type { VcoprocReport } from '../contract/report.ts';
-import type { Domain } from '../hypervisor/domain.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { Vcoproc } from '../hypervisor/vcoproc.ts';
 import { EVENT } from '../memory/channel.ts';
 import { RingConsumer } from '../memory/ring.ts';
 import { BrokenLawError } from './decisions.ts';
-
-/** Steps between two looks at all figures, which cost more than a step. */
-const STEPS_UNSEEN = 32;
 
 const LAW = {
   once: 'every command completes exactly once',
@@ -27,12 +23,12 @@ const broken = (law: keyof typeof LAW, what: string): never => {
 export class StepLaws {
   readonly #commands = new Map<VcoprocId, { submitted: number; completed: number }>();
   readonly #last = new Map<CoprocId, number>();
-  readonly #channels = new Map<CoprocId, ChannelMemory>();
-  #steps = 0;
+  /** The event ring of each coprocessor, as a second reader sees it. */
+  readonly #events = new Map<CoprocId, RingConsumer>();
 
   /** A coprocessor was started, with a channel of its own. */
   started(coproc: CoprocId, channel: ChannelMemory): void {
-    this.#channels.set(coproc, channel);
+    this.#events.set(coproc, new RingConsumer(channel.events));
   }
 
   onEvent(event: TraceEvent): void {
@@ -55,41 +51,39 @@ export class StepLaws {
     }
   }
 
-  onStep(hypervisor: Hypervisor, domains: readonly Domain[], forgotten: readonly CoprocId[]): void {
+  /** After each event of a run: all of it, from the counters themselves. */
+  onStep(hypervisor: Hypervisor, forgotten: readonly CoprocId[]): void {
     if (forgotten.length > 0)
       broken('doorbells', `${forgotten.join(', ')} sleeps and has work, and nobody rings`);
-    for (const domain of domains) {
-      for (const { name, queues } of domain.vcoprocs) {
-        const { submitted, completed } = this.#of(name);
-        const open = submitted - completed;
-        if (open !== queues.outstanding)
-          broken('once', `${name}: ${open} commands are open, its queue has ${queues.outstanding}`);
-      }
+    for (const vcoproc of hypervisor.vcoprocs) {
+      this.#completions(vcoproc);
+      this.#interrupts(vcoproc);
     }
-    if (this.#steps++ % STEPS_UNSEEN === 0) this.figures(hypervisor);
-  }
-
-  /** The laws on the figures at any moment, with what is on its way. */
-  figures(hypervisor: Hypervisor): void {
-    const { coprocs, vcoprocs } = hypervisor.figures();
-    for (const { id, running, switching, idle, faulted, wall } of coprocs) {
-      const total = running + switching + idle + faulted;
-      if (total !== wall) broken('time', `${id}: the parts make ${total} ns, the whole ${wall} ns`);
-      const had = vcoprocs.reduce((sum, { coproc, time }) => sum + (coproc === id ? time : 0), 0);
+    for (const { id, account } of hypervisor.coprocs) {
+      const { missing, running } = account;
+      if (missing !== 0) broken('time', `${id}: the parts make ${missing} ns less than the whole`);
+      let had = 0;
+      for (const { settings, time } of hypervisor.vcoprocs) if (settings.coproc === id) had += time;
       if (had > running) broken('time', `${id}: its vcoprocs had it for ${had} ns, it ran for ${running} ns`);
     }
-    const told = new Map([...this.#channels].map(([id, channel]) => [id, interruptsTold(channel)]));
-    // Slots are given in the order in which vcoprocs are made.
-    vcoprocs.forEach((vcoproc, slot) => this.#interrupts(vcoproc, told.get(vcoproc.coproc)?.get(slot) ?? 0));
   }
 
-  #interrupts({ id, state, interrupts }: VcoprocReport, onTheirWay: number): void {
+  #completions({ name, queues }: Vcoproc): void {
+    const { submitted, completed } = this.#of(name);
+    const open = submitted - completed;
+    if (open !== queues.outstanding)
+      broken('once', `${name}: ${open} commands are open, its queues have ${queues.outstanding}`);
+  }
+
+  #interrupts(vcoproc: Vcoproc): void {
+    const { state, unheard, name, slot, settings } = vcoproc;
     if (state === 'isolated' || state === 'gone') return;
-    const { raised, delivered, pending, dropped } = interrupts;
-    if (raised === delivered + pending + dropped + onTheirWay) return;
+    const onTheirWay = interruptsTold(this.#events.get(settings.coproc)!, slot);
+    if (unheard === onTheirWay) return;
+    const { raised, delivered, pending, dropped } = vcoproc.report.interrupts;
     broken(
       'interrupts',
-      `${id}: ${raised} raised, ${delivered} delivered, ${pending} pending, ${dropped} dropped, ${onTheirWay} on their way`,
+      `${name}: ${raised} raised, ${delivered} delivered, ${pending} pending, ${dropped} dropped, ${onTheirWay} on their way`,
     );
   }
 
@@ -100,16 +94,14 @@ export class StepLaws {
   }
 }
 
-/** Interrupts that stand in an event ring and that the hypervisor has not taken, by slot. */
-function interruptsTold({ events }: ChannelMemory): Map<number, number> {
-  // A second reader of the ring, which takes nothing out.
-  const ring = new RingConsumer(events);
-  const counts = new Map<number, number>();
-  for (let ahead = ring.available() - 1; ahead >= 0; ahead--) {
-    const at = ring.peek(ahead);
-    if (ring.words[at] !== EVENT.interrupt) continue;
-    const slot = ring.words[at + 1]!;
-    counts.set(slot, (counts.get(slot) ?? 0) + 1);
+/** Interrupts of a context that stand in an event ring and that the hypervisor has not taken. */
+function interruptsTold(events: RingConsumer, slot: number): number {
+  events.rejoin();
+  const { words } = events;
+  let count = 0;
+  for (let ahead = events.available() - 1; ahead >= 0; ahead--) {
+    const at = events.peek(ahead);
+    if (words[at] === EVENT.interrupt && words[at + 1] === slot) count++;
   }
-  return counts;
+  return count;
 }

@@ -2,6 +2,7 @@ import type { Outcome } from '../base/outcome.ts';
 import { START, showDuration, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import { GuestError } from '../contract/guest.ts';
+import type { CoprocId } from '../contract/names.ts';
 import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import { drawPlan } from '../faults/draw.ts';
@@ -9,6 +10,7 @@ import { Injector } from '../faults/injector.ts';
 import { NO_FAULTS, showFault, type Fault, type FaultKind, type FaultPlan } from '../faults/plan.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
+import { RecycledMemory } from '../memory/recycled-memory.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { checkedPlatform } from './checked-platform.ts';
 import { checkedSchedulers } from './checked-scheduler.ts';
@@ -25,6 +27,8 @@ const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'lose-interrupts',
   'delay-interrupts',
 ]);
+
+const NOBODY: readonly CoprocId[] = [];
 
 export interface Failure {
   /** Which law, or what kind of end. */
@@ -71,6 +75,9 @@ export interface TrialState {
 
 class StoppedError extends Error {}
 
+/** Runs are many and short. */
+const recycled = new RecycledMemory();
+
 /** Runs a subject once under virtual time with this oracle's choices and holds it to every law. */
 export async function runTrial(subject: Subject, options: TrialOptions): Promise<TrialResult> {
   const trial = new Trial(subject, options);
@@ -80,6 +87,7 @@ export async function runTrial(subject: Subject, options: TrialOptions): Promise
 class Trial implements RunView {
   readonly #subject: Subject;
   readonly #options: TrialOptions;
+  readonly #memory = recycled.lease();
   readonly #fingerprint = new Fingerprint();
   readonly #laws = new StepLaws();
   readonly #marks = new Marks();
@@ -149,6 +157,7 @@ class Trial implements RunView {
     const simulated = new SimulatedRuntime(0, {
       oracle,
       witness: contextModel(),
+      memory: this.#memory,
       onStep: () => this.#onStep(),
     });
     this.#runtime = simulated;
@@ -201,6 +210,8 @@ class Trial implements RunView {
       this.#fail(error);
     }
     await this.#runtime?.close();
+    // A run that broke may have left somebody at work in its memory.
+    if (this.#failure === undefined) this.#memory.end();
   }
 
   // ---- what the run does
@@ -209,6 +220,7 @@ class Trial implements RunView {
     return {
       kind: runtime.kind,
       random: runtime.random,
+      memory: runtime.memory,
       metered: runtime.metered,
       timeline: runtime.timeline,
       startCoprocessor: (spec, platform, listener) => {
@@ -234,7 +246,7 @@ class Trial implements RunView {
     if (this.#failure !== undefined) throw new StoppedError();
     const hypervisor = this.#hypervisor!;
     const { bound } = this.#system!;
-    this.#laws.onStep(hypervisor, this.#domains, this.#bellsFail ? [] : this.#runtime!.forgotten);
+    this.#laws.onStep(hypervisor, this.#bellsFail ? NOBODY : this.#runtime!.forgotten);
     if (now > bound.length) {
       throw new BrokenLawError(
         'healthy parts converge',

@@ -92,6 +92,7 @@ export class Injector {
     return {
       kind: runtime.kind,
       random: runtime.random,
+      memory: runtime.memory,
       metered: runtime.metered,
       timeline: {
         now: () => timeline.now(),

@@ -55,6 +55,16 @@ export class Account {
     return bucket === 'running' ? length : NO_TIME;
   }
 
+  get running(): Duration {
+    return this.#time.running;
+  }
+
+  /** Wall time that no bucket has: none, ever. */
+  get missing(): Duration {
+    const { running, switching, idle, faulted } = this.#time;
+    return (this.#since - this.#start - running - switching - idle - faulted) as Duration;
+  }
+
   get totals(): Readonly<Record<Bucket, Duration>> & { readonly wall: Duration } {
     return { ...this.#time, wall: between(this.#start, this.#since) };
   }

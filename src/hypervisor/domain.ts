@@ -15,7 +15,7 @@ import {
   type Verdict,
 } from '../contract/guest.ts';
 import type { DomainId } from '../contract/names.ts';
-import type { Timeline } from '../contract/port.ts';
+import type { MemorySource, Timeline } from '../contract/port.ts';
 import type { DomainReport, ResultReport } from '../contract/report.ts';
 import { DOMAIN_STATES, type DomainState } from '../contract/states.ts';
 import type { DomainDescription } from '../contract/system.ts';
@@ -37,6 +37,7 @@ export interface DomainSettings {
   readonly description: DomainDescription;
   readonly program: GuestProgram;
   readonly files: DomainFiles;
+  readonly memory: MemorySource;
   readonly timeline: Timeline;
   readonly random: Random;
   readonly trace: TraceSink;
@@ -70,7 +71,7 @@ export class Domain {
   constructor(settings: DomainSettings) {
     this.settings = settings;
     this.name = settings.description.name;
-    this.ram = new GuestRam(settings.description.memory);
+    this.ram = new GuestRam(settings.description.memory, settings.memory);
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }
 

@@ -116,6 +116,7 @@ export class Hypervisor {
       description,
       program,
       files,
+      memory: runtime.memory,
       timeline: runtime.timeline,
       random: runtime.random.of(description.name),
       trace,
@@ -225,6 +226,10 @@ export class Hypervisor {
     return this.#domains.get(domainId(name));
   }
 
+  get coprocs(): Iterable<SharedCoproc> {
+    return this.#coprocs.values();
+  }
+
   get vcoprocs(): readonly Vcoproc[] {
     return this.#vcoprocs;
   }
@@ -294,6 +299,7 @@ export class Hypervisor {
       platform: coproc.platform,
       firmware: firmware.value,
       ram: domain.ram,
+      memory: this.#parts.runtime.memory,
       timeline: this.#parts.runtime.timeline,
       trace: this.#parts.trace,
       host: coproc,

@@ -4,6 +4,7 @@ import type {
   ChannelMemory,
   ContextSpec,
   CoprocessorPort,
+  MemorySource,
   PortListener,
   QueueService,
   QueueSpec,
@@ -49,8 +50,9 @@ export class Link {
     listener: LinkListener,
     timeline: Timeline,
     patience: Duration,
+    memory: MemorySource,
   ) {
-    const channel = createChannel();
+    const channel = createChannel(memory);
     this.channel = channel;
     this.#bells = new Int32Array(channel.bells);
     this.#listener = listener;

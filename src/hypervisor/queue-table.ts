@@ -7,7 +7,7 @@ import {
   type GuestQueue,
   type QueueSettings,
 } from '../contract/guest.ts';
-import type { QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
 import { QueueHandle } from './guest-queue.ts';
@@ -21,6 +21,7 @@ const QUEUES_OF_A_MESSAGE = 64;
 
 /** What a table of queues needs of its vcoproc. */
 export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'onComplete'> {
+  readonly memory: MemorySource;
   readonly timeline: Timeline;
   /** Whether the guest may hear of anything now. */
   hears(): boolean;
@@ -336,7 +337,7 @@ export class QueueTable {
     const index = this.#free.pop() ?? this.#entries.size;
     const entry: Entry = {
       index,
-      queue: new CommandQueue(index, capacity, this.#host.timeline, this.#listener),
+      queue: new CommandQueue(index, capacity, this.#host.timeline, this.#listener, this.#host.memory),
       capacity,
       service,
       evictions: 0,

@@ -4,8 +4,9 @@ import { GuestError, type Command, type CommandBatch, type Completion } from '..
 import type { CommandCounts } from '../contract/report.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import { createQueue } from '../memory/channel.ts';
+import { freshMemory } from '../memory/recycled-memory.ts';
 import { CORRUPT, DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
-import type { QueueMemory, Timeline } from '../contract/port.ts';
+import type { MemorySource, QueueMemory, Timeline } from '../contract/port.ts';
 import { Batch } from './batch.ts';
 
 const MAX_ARGS = 14;
@@ -43,6 +44,7 @@ export class CommandQueue {
   memory: QueueMemory;
   readonly index: number;
   readonly #capacity: number;
+  readonly #source: MemorySource;
   readonly #timeline: Timeline;
   readonly #listener: QueueListener;
   #commands: RingProducer;
@@ -62,12 +64,19 @@ export class CommandQueue {
   #corrupt = false;
   readonly #counts = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
 
-  constructor(index: number, capacity: number, timeline: Timeline, listener: QueueListener) {
+  constructor(
+    index: number,
+    capacity: number,
+    timeline: Timeline,
+    listener: QueueListener,
+    source: MemorySource = freshMemory,
+  ) {
     this.index = index;
     this.#capacity = capacity;
+    this.#source = source;
     this.#timeline = timeline;
     this.#listener = listener;
-    this.memory = createQueue(capacity);
+    this.memory = createQueue(capacity, source);
     this.#commands = new RingProducer(this.memory.commands);
     this.#completions = new RingConsumer(this.memory.completions);
   }
@@ -208,7 +217,7 @@ export class CommandQueue {
   /** New, empty rings: after the coprocessor's end of the old ones was lost. Nothing may be outstanding. */
   renew(): void {
     assert(this.outstanding === 0, 'rings are renewed when nothing is in them');
-    this.memory = createQueue(this.#capacity);
+    this.memory = createQueue(this.#capacity, this.#source);
     this.#commands = new RingProducer(this.memory.commands);
     this.#completions = new RingConsumer(this.memory.completions);
     this.#batch?.renew(this.#commands, this.#completions);

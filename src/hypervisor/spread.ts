@@ -2,8 +2,12 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { NO_TIME, type Duration } from '../base/units.ts';
 import type { Spread } from '../contract/report.ts';
 
-/** Collects durations; three significant digits, constant memory. */
+/** So many are kept as they are: what is short costs no histogram. */
+const MOST_EXACT = 256;
+
+/** Collects durations in constant memory: the first ones exactly, many with three significant digits. */
 export class SpreadRecorder {
+  readonly #exact: Duration[] = [];
   #histogram: RecordableHistogram | undefined;
   /** Of what is recorded now. */
   #spread: Spread | undefined;
@@ -14,19 +18,33 @@ export class SpreadRecorder {
     this.#count++;
     if (length > this.#max) this.#max = length;
     this.#spread = undefined;
-    this.#histogram ??= createHistogram({ figures: 3 });
-    this.#histogram.record(Math.max(1, length));
+    if (this.#histogram === undefined && this.#exact.length < MOST_EXACT) this.#exact.push(length);
+    else this.#many().record(Math.max(1, length));
   }
 
   get spread(): Spread {
     return (this.#spread ??= this.#compute());
   }
 
+  /** The histogram, once there are many, with those that were kept exactly. */
+  #many(): RecordableHistogram {
+    if (this.#histogram === undefined) {
+      this.#histogram = createHistogram({ figures: 3 });
+      for (const length of this.#exact.splice(0)) this.#histogram.record(Math.max(1, length));
+    }
+    return this.#histogram;
+  }
+
   #compute(): Spread {
-    const histogram = this.#histogram;
-    if (histogram === undefined) return { count: 0, p50: NO_TIME, p99: NO_TIME, max: NO_TIME };
-    const percentile = (rank: number): Duration =>
-      Math.min(histogram.percentile(rank), this.#max) as Duration;
-    return { count: this.#count, p50: percentile(50), p99: percentile(99), max: this.#max };
+    return { count: this.#count, p50: this.#percentile(50), p99: this.#percentile(99), max: this.#max };
+  }
+
+  /** The length that so many of a hundred are not above; of a share of a length, the nearest whole one. */
+  #percentile(rank: number): Duration {
+    if (this.#histogram !== undefined)
+      return Math.min(this.#histogram.percentile(rank), this.#max) as Duration;
+    if (this.#count === 0) return NO_TIME;
+    this.#exact.sort((a, b) => a - b);
+    return this.#exact[Math.max(1, Math.floor((rank / 100) * this.#count + 0.5)) - 1]!;
   }
 }

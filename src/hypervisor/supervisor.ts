@@ -160,6 +160,7 @@ export class Supervisor {
       },
       runtime.timeline,
       spec.stepLimit,
+      runtime.memory,
     );
   }
 }

@@ -8,10 +8,11 @@ import { GuestError, type GuestBuffer, type GuestCoproc } from '../contract/gues
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Outcome } from '../base/outcome.ts';
-import type { ContextSpec, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { ContextSpec, MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
+import { clear } from '../memory/clear.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
 import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
@@ -44,6 +45,7 @@ export interface VcoprocSettings {
   readonly platform: Platform;
   readonly firmware: FirmwareImage;
   readonly ram: GuestRam;
+  readonly memory: MemorySource;
   readonly timeline: Timeline;
   readonly trace: TraceSink;
   readonly host: Host;
@@ -92,11 +94,10 @@ export class Vcoproc {
     this.settings = settings;
     this.slot = settings.slot;
     this.name = vcoprocId(settings.domain, settings.coproc);
-    this.#imageMemory = new SharedArrayBuffer(imageBytes(settings.firmware));
-    const { memoryPages } = settings.firmware;
-    this.#local = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages, shared: true });
+    this.#imageMemory = settings.memory.shared(imageBytes(settings.firmware));
+    this.#local = settings.memory.local(settings.firmware.memoryPages);
     this.#image = new ContextImage(this.#imageMemory, settings.firmware);
-    this.#space = new AddressSpace(settings.ram.size);
+    this.#space = new AddressSpace(settings.ram.size, settings.memory);
     this.window = new RegisterWindow(
       settings.platform,
       this.#image,
@@ -106,6 +107,7 @@ export class Vcoproc {
     const { timeline, host } = settings;
     this.queues = new QueueTable({
       timeline,
+      memory: settings.memory,
       over: settings.over,
       hears: () => this.hears,
       kick: () => this.#kick(),
@@ -318,7 +320,7 @@ export class Vcoproc {
     this.left();
     this.#dropUndelivered();
     this.#image.renew();
-    new Uint8Array(this.#local.buffer).fill(0);
+    clear(new Uint8Array(this.#local.buffer));
     this.window.reset();
     this.move('RESET');
     if (this.queues.outstanding === 0) this.move('DRAINED');
@@ -359,8 +361,21 @@ export class Vcoproc {
     this.#dropUndelivered();
   }
 
+  /** Interrupts that were raised and are neither delivered, pending nor dropped: those that the hypervisor has not heard of. */
+  get unheard(): number {
+    return this.#image.raised - this.#delivered - this.#dropped - this.#pending;
+  }
+
+  /** Raised, and waiting in the image or here. */
+  get #pending(): number {
+    const { pending } = this.#image;
+    let total = this.#held.length;
+    for (let line = 0; line < LINES; line++) total += pending[line]!;
+    return total;
+  }
+
   get report(): VcoprocReport {
-    const pending = this.#image.pending.reduce((total, count) => total + count, this.#held.length);
+    const pending = this.#pending;
     return {
       id: this.name,
       domain: this.settings.domain,

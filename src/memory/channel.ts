@@ -1,7 +1,8 @@
 import type { Duration, Instant } from '../base/units.ts';
-import type { ChannelMemory, QueueMemory, QueueService } from '../contract/port.ts';
+import type { ChannelMemory, MemorySource, QueueMemory, QueueService } from '../contract/port.ts';
 import { doorbellBytes } from './doorbell.ts';
-import { ringMemory } from './ring.ts';
+import { freshMemory } from './recycled-memory.ts';
+import { ringBytes } from './ring.ts';
 
 /** Bytes of a register window. */
 export const WINDOW_BYTES = 4096;
@@ -16,18 +17,18 @@ export const MESSAGES_SENT = 64;
 /** The slot that the coprocessor is attaching, plus one; 0 when it is not: it answers nobody meanwhile. */
 export const ATTACHING = 80;
 
-export function createChannel(): ChannelMemory {
+export function createChannel(memory: MemorySource = freshMemory): ChannelMemory {
   return {
-    control: ringMemory(64),
-    events: ringMemory(1024),
-    posted: ringMemory(256),
-    window: new SharedArrayBuffer(WINDOW_BYTES),
-    bells: new SharedArrayBuffer(doorbellBytes(3)),
+    control: memory.shared(ringBytes(64)),
+    events: memory.shared(ringBytes(1024)),
+    posted: memory.shared(ringBytes(256)),
+    window: memory.shared(WINDOW_BYTES),
+    bells: memory.shared(doorbellBytes(3)),
   };
 }
 
-export function createQueue(capacity: number): QueueMemory {
-  return { commands: ringMemory(capacity), completions: ringMemory(capacity) };
+export function createQueue(capacity: number, memory: MemorySource = freshMemory): QueueMemory {
+  return { commands: memory.shared(ringBytes(capacity)), completions: memory.shared(ringBytes(capacity)) };
 }
 
 /** What the hypervisor tells a coprocessor: word 0 of a control descriptor. */

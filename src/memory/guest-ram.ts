@@ -1,4 +1,6 @@
 import { assert } from '../base/assert.ts';
+import type { MemorySource } from '../contract/port.ts';
+import { freshMemory } from './recycled-memory.ts';
 
 export const PAGE_BYTES = 4096;
 /** What one entry of an I/O page table can map. */
@@ -18,9 +20,9 @@ export class GuestRam {
   /** Pages from here on were never given out, so they are still zero. */
   #untouched = 0;
 
-  constructor(size: number) {
+  constructor(size: number, source: MemorySource = freshMemory) {
     assert(size > 0 && size % PAGE_BYTES === 0, 'guest memory is whole pages');
-    this.memory = new SharedArrayBuffer(size);
+    this.memory = source.shared(size);
     this.#bytes = new Uint8Array(this.memory);
     this.#free = [{ first: 0, count: size / PAGE_BYTES }];
   }

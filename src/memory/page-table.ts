@@ -3,7 +3,9 @@
 // coprocessor has said that it uses no translation older than that. Only then may the memory be used for anything else.
 
 import { assert } from '../base/assert.ts';
+import type { MemorySource } from '../contract/port.ts';
 import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
+import { freshMemory } from './recycled-memory.ts';
 
 /**
  * There is no right to execute: a coprocessor fetches no instruction from guest memory. Its program is a firmware
@@ -48,9 +50,9 @@ export class AddressSpace {
   readonly #spareTables: number[] = [];
 
   /** `ramBytes`: the size of the domain's memory; it can be mapped about twice over, as far as 4 GiB go. */
-  constructor(ramBytes: number) {
+  constructor(ramBytes: number, source: MemorySource = freshMemory) {
     this.#tables = Math.min(2 * Math.ceil(ramBytes / BLOCK_BYTES) + 2, ROOT_ENTRIES - 1);
-    this.memory = new SharedArrayBuffer((TABLES + this.#tables * PAGES_PER_BLOCK) * 4);
+    this.memory = source.shared((TABLES + this.#tables * PAGES_PER_BLOCK) * 4);
     this.#words = new Int32Array(this.memory);
     for (let table = this.#tables - 1; table >= 0; table--) this.#spareTables.push(table);
     this.#free = [{ first: FIRST_IOVA, bytes: this.#tables * BLOCK_BYTES }];

@@ -35,12 +35,14 @@ const FIRST = SLOTS / 2;
 export const CORRUPT = -2;
 export const FULL = -1;
 
-/** Shared memory for a ring of `capacity` descriptors, a power of two. */
-export function ringMemory(capacity: number): SharedArrayBuffer {
+/** Size of the shared memory of a ring of `capacity` descriptors, a power of two. */
+export function ringBytes(capacity: number): number {
   if (capacity < 1 || (capacity & (capacity - 1)) !== 0)
     throw new RangeError(`a ring of ${capacity}: not a power of two`);
-  return new SharedArrayBuffer((SLOTS + capacity * DESCRIPTOR_WORDS) * 4);
+  return (SLOTS + capacity * DESCRIPTOR_WORDS) * 4;
 }
+
+export const ringMemory = (capacity: number): SharedArrayBuffer => new SharedArrayBuffer(ringBytes(capacity));
 
 export const capacityOf = (memory: SharedArrayBuffer): number =>
   (memory.byteLength / 4 - SLOTS) / DESCRIPTOR_WORDS;
@@ -183,6 +185,11 @@ export class RingConsumer {
     this.words = new Int32Array(memory);
     this.wide = new BigInt64Array(memory);
     this.capacity = capacityOf(memory);
+    this.#tail = this.#headSeen = Atomics.load(this.words, TAIL) >> 1;
+  }
+
+  /** Begins again where the ring stands now: for a second reader, who looks and takes nothing. */
+  rejoin(): void {
     this.#tail = this.#headSeen = Atomics.load(this.words, TAIL) >> 1;
   }
 

@@ -122,6 +122,7 @@ class PrefixHypervisor extends Hypervisor {
 const withoutStopDeadline = (runtime: Runtime): Runtime => ({
   kind: runtime.kind,
   random: runtime.random,
+  memory: runtime.memory,
   metered: runtime.metered,
   timeline: {
     now: () => runtime.timeline.now(),

@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom, type Random } from '../../base/random.ts';
-import { NO_TIME, START, after, ns, sum, us, type Duration, type Instant } from '../../base/units.ts';
+import { NO_TIME, after, ns, sum, us, type Duration, type Instant } from '../../base/units.ts';
 import type { CoprocId } from '../../contract/names.ts';
 import type { Oracle } from '../../contract/oracle.ts';
 import type { Platform } from '../../contract/platform.ts';
@@ -9,6 +9,7 @@ import type {
   ContextSpec,
   CoprocessorPort,
   CoprocessorSpec,
+  MemorySource,
   PortListener,
   QueueSpec,
   Runtime,
@@ -20,10 +21,11 @@ import { CoprocessorCore, TURN } from '../../coprocessor/core.ts';
 import type { ContextWitness, CoreHost } from '../../coprocessor/parts.ts';
 import { BELL } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
+import { freshMemory } from '../../memory/recycled-memory.ts';
 import { EventQueue } from './event-queue.ts';
 
-/** Turns of coprocessors between two looks of the outside world. */
-const TURNS_UNSEEN = 1024;
+/** Events between two looks of the outside world: those who watch the run, and what guests let go unhandled. */
+const EVENTS_UNSEEN = 256;
 
 /** Nothing is left to happen and the run is not over: a guest awaits what never comes. */
 export class StalledError extends Error {
@@ -35,9 +37,13 @@ export interface SimulatedOptions {
   readonly oracle?: Oracle;
   /** Sees every context that leaves a core and every one that has come. */
   readonly witness?: ContextWitness;
+  /** Where its memory comes from; made for it when absent. */
+  readonly memory?: MemorySource;
   /** Called after each event. What it throws ends the run. */
   readonly onStep?: () => void;
 }
+
+const NOBODY: readonly CoprocId[] = [];
 
 /** What a choice of length adds, from nothing up. */
 const JITTER: readonly Duration[] = [NO_TIME, ns(1), ns(150), us(2), us(20), us(150)];
@@ -51,67 +57,71 @@ export class SimulatedRuntime implements Runtime {
   readonly kind = 'simulated';
   readonly metered = true;
   readonly random: Random;
+  readonly memory: MemorySource;
   readonly timeline: Timeline;
   readonly #options: SimulatedOptions;
   readonly #queue: EventQueue;
   readonly #ports = new Set<SimulatedPort>();
-  #now: Instant = START;
-  /** Something happened that a guest may react to. */
-  #disturbed = true;
+  /** What happened was a turn of a coprocessor and nothing else: no guest can react to it yet. */
+  #turned = false;
 
   constructor(seed: number, options: SimulatedOptions = {}) {
     const { oracle } = options;
+    this.memory = options.memory ?? freshMemory;
     this.#options = options;
     this.#queue = new EventQueue(oracle === undefined ? undefined : (count) => oracle.choose('order', count));
     this.random = oracle === undefined ? seededRandom(seed) : chosenRandom(oracle);
-    const disturbing = (what: () => void) => () => {
-      this.#disturbed = true;
-      what();
-    };
     this.timeline = {
-      now: () => this.#now,
-      at: (deadline, what) => this.#at(later(deadline, 'timer', oracle), disturbing(what)),
+      now: () => this.#queue.at,
+      at: (deadline, what) => {
+        const ticket = this.#at(later(deadline, 'timer', oracle), what);
+        return () => this.#queue.cancel(ticket);
+      },
     };
   }
 
   /** Coprocessors that sleep although there is work for them, and whose bell nobody has rung: a lost wake-up. */
   get forgotten(): readonly CoprocId[] {
-    return [...this.#ports].filter((port) => port.forgotten).map((port) => port.id);
+    let found: CoprocId[] | undefined;
+    for (const port of this.#ports) if (port.forgotten) (found ??= []).push(port.id);
+    return found ?? NOBODY;
   }
 
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
-    const at = (deadline: Instant, what: () => void): void => void this.#at(deadline, what);
-    const disturbing = (deadline: Instant, what: () => void): void =>
-      at(deadline, () => {
-        this.#disturbed = true;
-        what();
-      });
-    const gone = (): void => void this.#ports.delete(port);
-    const time = { now: () => this.#now, turnAt: at, tellAt: disturbing, gone };
+    const time: PortTime = {
+      now: () => this.#queue.at,
+      at: (deadline, what) => void this.#at(deadline, what),
+      turned: () => (this.#turned = true),
+      gone: () => void this.#ports.delete(port),
+    };
     const port = new SimulatedPort(spec, platform, time, listener, this.#options);
     this.#ports.add(port);
     return port;
   }
 
-  #at(deadline: Instant, what: () => void): () => void {
-    return this.#queue.add(deadline < this.#now ? this.#now : deadline, what);
+  #at(deadline: Instant, what: () => void): number {
+    const now = this.#queue.at;
+    return this.#queue.add(deadline < now ? now : deadline, what);
   }
 
   async drive(finished: Promise<void>): Promise<void> {
     let over = false;
     void finished.finally(() => (over = true));
-    for (let turns = 0; ; turns++) {
-      // Guests run in promises: they get to the end of what they can do before time goes on. A turn of a
-      // coprocessor is no business of theirs yet; those who look at the run see it now and then.
-      if (this.#disturbed || turns % TURNS_UNSEEN === 0) {
-        this.#disturbed = false;
+    for (let events = 0; ; events++) {
+      // Guests run in promises: they get to the end of what they can do before time goes on.
+      if (events % EVENTS_UNSEEN === 0) await turnOfTheEventLoop();
+      else if (!this.#turned) await endOfPromises();
+      this.#turned = false;
+      if (over) break;
+      let event = this.#queue.take();
+      if (event === undefined) {
+        // What a guest lets go unhandled may end it, and its domain with it.
         await turnOfTheEventLoop();
         if (over) break;
+        event = this.#queue.take();
+        if (event === undefined) throw new StalledError('nothing is left to happen, and a domain still waits');
       }
-      const event = this.#queue.take();
-      if (event === undefined) throw new StalledError('nothing is left to happen, and a domain still waits');
-      this.#now = event.at;
-      event.what();
+      event();
       this.#options.onStep?.();
     }
     await finished;
@@ -123,12 +133,14 @@ export class SimulatedRuntime implements Runtime {
 /** How a port moves in the runtime's time. */
 interface PortTime {
   now(): Instant;
-  /** A turn of the coprocessor: no guest sees it. */
-  turnAt(deadline: Instant, what: () => void): void;
-  /** Something that the hypervisor is told. */
-  tellAt(deadline: Instant, what: () => void): void;
+  at(deadline: Instant, what: () => void): void;
+  /** What happens now is a turn of the coprocessor: no guest sees it. */
+  turned(): void;
   gone(): void;
 }
+
+/** Comes when no promise has anything to do any more: Node looks at its next ticks then. */
+const endOfPromises = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 class SimulatedPort implements CoprocessorPort {
   readonly id: CoprocId;
@@ -210,7 +222,7 @@ class SimulatedPort implements CoprocessorPort {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
     this.#time.gone();
-    this.#time.tellAt(this.#time.now(), () => {
+    this.#time.at(this.#time.now(), () => {
       this.#listener.onExit(reason);
       this.#exit(failed('the coprocessor is gone'));
     });
@@ -233,10 +245,11 @@ class SimulatedPort implements CoprocessorPort {
   #scheduleTurn(): void {
     const now = this.#time.now();
     this.#turnComes = true;
-    this.#time.turnAt(now < this.#busyUntil ? this.#busyUntil : now, () => this.#turn());
+    this.#time.at(now < this.#busyUntil ? this.#busyUntil : now, this.#turn);
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
+    this.#time.turned();
     this.#turnComes = false;
     if (this.#state !== 'alive') return;
     const { oracle } = this.#options;
@@ -256,18 +269,20 @@ class SimulatedPort implements CoprocessorPort {
       this.#bell.disarm();
     }
     this.#scheduleTurn();
-  }
+  };
 
   #scheduleEvents(): void {
     const happened = after(this.#time.now(), this.#spent);
     const told = later(after(happened, this.#latency), this.#latencyPoint, this.#options.oracle);
     this.#eventsCome = true;
-    this.#time.tellAt(told, () => {
-      this.#eventsCome = false;
-      this.#hypervisorBell.arm();
-      this.#listener.onEvents();
-    });
+    this.#time.at(told, this.#tell);
   }
+
+  readonly #tell = (): void => {
+    this.#eventsCome = false;
+    this.#hypervisorBell.arm();
+    this.#listener.onEvents();
+  };
 }
 
 const jitter = (point: string, oracle: Oracle): Duration => JITTER[oracle.choose(point, JITTER.length)]!;

@@ -18,6 +18,7 @@ import type {
 } from '../../contract/port.ts';
 import { BELL, MESSAGES_SENT } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
+import { freshMemory } from '../../memory/recycled-memory.ts';
 import { newEpoch, threadClock, type Epoch } from './clock.ts';
 import { spinnersMemory } from './spinners.ts';
 import { Watch } from './watch.ts';
@@ -55,6 +56,7 @@ const MILLISECOND = 1e6;
 export class ThreadsRuntime implements Runtime {
   readonly kind = 'threads';
   readonly metered = false;
+  readonly memory = freshMemory;
   readonly timeline: Timeline;
   readonly random;
   readonly #epoch: Epoch = newEpoch();
