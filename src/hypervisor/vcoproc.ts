@@ -363,19 +363,12 @@ export class Vcoproc {
 
   /** Interrupts that were raised and are neither delivered, pending nor dropped: those that the hypervisor has not heard of. */
   get unheard(): number {
-    return this.#image.raised - this.#delivered - this.#dropped - this.#pending;
-  }
-
-  /** Raised, and waiting in the image or here. */
-  get #pending(): number {
-    const { pending } = this.#image;
-    let total = this.#held.length;
-    for (let line = 0; line < LINES; line++) total += pending[line]!;
-    return total;
+    const { raised, pendingCount } = this.#image;
+    return raised - this.#delivered - this.#dropped - this.#held.length - pendingCount;
   }
 
   get report(): VcoprocReport {
-    const pending = this.#pending;
+    const pending = this.#held.length + this.#image.pendingCount;
     return {
       id: this.name,
       domain: this.settings.domain,

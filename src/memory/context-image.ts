@@ -149,6 +149,13 @@ export class ContextImage {
     return lines;
   }
 
+  /** Interrupts that are pending, on all lines. */
+  get pendingCount(): number {
+    let count = 0;
+    for (let line = 0; line < LINES; line++) count += this.pending[line]!;
+    return count;
+  }
+
   countRaised(): void {
     Atomics.add(this.words, WORD.raised, 1);
   }

@@ -119,7 +119,8 @@ export class SimulatedRuntime implements Runtime {
         await turnOfTheEventLoop();
         if (over) break;
         event = this.#queue.take();
-        if (event === undefined) throw new StalledError('nothing is left to happen, and a domain still waits');
+        if (event === undefined)
+          throw new StalledError('nothing is left to happen, and a domain still waits');
       }
       event();
       this.#options.onStep?.();
