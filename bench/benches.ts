@@ -6,12 +6,14 @@ import { ringBench } from './ring/races.ts';
 import { schedulerBench } from './schedulers/races.ts';
 import { sharingBench } from './sharing/races.ts';
 import { simulationBench } from './simulation/races.ts';
+import { switchBench } from './switch/races.ts';
 
 /** Every benchmark, in the order in which they run. */
 export const benches: readonly Bench[] = [
   ringBench,
   pathBench,
   dmaBench,
+  switchBench,
   sharingBench,
   growthBench,
   schedulerBench,

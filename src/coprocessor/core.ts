@@ -142,8 +142,10 @@ export class CoprocessorCore implements CoreParts {
    */
   turn(lingers = false): Turn {
     const turn = this.#turn(lingers);
+    // To wake the hypervisor takes longer than a world switch: while one is under way, what is said waits for its end.
+    if (this.#request !== undefined) this.reporter.show();
     // To look for room takes time, or a simulated coprocessor would look for ever at one instant.
-    if (this.reporter.announce()) this.host.spend(this.cycles(FRONT_END_CYCLES));
+    else if (this.reporter.announce()) this.host.spend(this.cycles(FRONT_END_CYCLES));
     return turn;
   }
 
