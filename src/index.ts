@@ -38,5 +38,5 @@ export {
   connect,
   type Followed,
 } from './toolstack/control/client.ts';
-export type { SystemInfo, SystemState } from './toolstack/control/protocol.ts';
+export type { CheckpointTaken, SystemInfo, SystemState } from './toolstack/control/protocol.ts';
 export { createHypervisor, type Build } from './toolstack/create-hypervisor.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Outcome } from '../src/base/outcome.ts';
-import { after, bytes, mib, ms, us, type Duration } from '../src/base/units.ts';
+import { START, after, bytes, mib, ms, us, type Duration, type Instant } from '../src/base/units.ts';
 import type { TraceEvent } from '../src/contract/events.ts';
 import type { FirmwareImage } from '../src/contract/firmware.ts';
 import type { GuestDomain, GuestFile } from '../src/contract/guest.ts';
@@ -16,6 +16,7 @@ import { NO_FAULTS, type FaultPlan } from '../src/faults/plan.ts';
 import { targetsOf } from '../src/faults/targets.ts';
 import type { Domain } from '../src/hypervisor/domain.ts';
 import { Hypervisor } from '../src/hypervisor/hypervisor.ts';
+import type { SavedDomain } from '../src/hypervisor/saved.ts';
 import { checkLaws } from '../src/observe/laws.ts';
 import { platforms } from '../src/platforms/index.ts';
 import { SimulatedRuntime } from '../src/runtime/simulated/runtime.ts';
@@ -56,6 +57,8 @@ export interface RigOptions {
   readonly coprocs?: readonly CoprocDescription[];
   readonly seed?: number;
   readonly faults?: FaultPlan;
+  /** When its time begins. */
+  readonly start?: Instant;
   readonly platforms?: Readonly<Record<string, Platform>>;
   readonly schedulers?: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   /** Firmware of the test's own, by name, beside the library's. */
@@ -78,7 +81,9 @@ export class Rig {
   constructor(kind: Runtime['kind'], options: RigOptions = {}) {
     this.injector = new Injector(options.faults ?? NO_FAULTS);
     this.runtime = this.injector.wrap(
-      kind === 'threads' ? new ThreadsRuntime(options.seed ?? 1) : new SimulatedRuntime(options.seed ?? 1),
+      kind === 'threads'
+        ? new ThreadsRuntime(options.seed ?? 1, options.start)
+        : new SimulatedRuntime(options.seed ?? 1, { start: options.start ?? START }),
     );
     const { metered } = this.runtime;
     const library = firmwareLibrary();
@@ -107,6 +112,8 @@ export class Rig {
       memory?: number;
       input?: GuestFile;
       parameters?: Readonly<Record<string, number | string>>;
+      /** The domain that it continues. */
+      saved?: SavedDomain;
     } = {},
   ): Promise<Outcome<Domain>> {
     const description: DomainDescription = {
@@ -134,6 +141,7 @@ export class Rig {
           return `${domain}/${file}`;
         },
       },
+      settings.saved,
     );
     if (created.kind === 'ok') this.domains.push(created.value);
     return created;

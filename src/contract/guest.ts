@@ -36,6 +36,15 @@ export interface GuestDomain {
    * without a handler is destroyed at once.
    */
   onShutdown(handler: () => void): void;
+  /**
+   * Makes the domain fit for a checkpoint. `state` is called when one is taken: nothing of the domain moves
+   * then, all that it awaits are commands, sleeps and batches. What it answers, anything that `structuredClone`
+   * takes, is saved with memory, mappings, contexts and queues. A program that was resumed begins with `main`
+   * again and finds it in `resumed`. A domain that runs without this makes a checkpoint impossible.
+   */
+  onCheckpoint(state: () => unknown): void;
+  /** What `onCheckpoint`'s function answered when the system was saved; `undefined` for a domain that begins anew. */
+  readonly resumed: unknown;
   /** Writes one result file into the run's output folder, below this domain's name. */
   write(file: string, bytes: Uint8Array): void;
   /**
@@ -63,6 +72,8 @@ export interface GuestMemory {
   /** Throws a `GuestError` when the domain's memory is full. */
   allocate(size: number): GuestBuffer;
   free(buffer: GuestBuffer): void;
+  /** The buffer that was allocated at this address, before the system was saved, too. Throws a `GuestError` for no such. */
+  at(address: number): GuestBuffer;
 }
 
 export interface GuestBuffer {
@@ -88,6 +99,11 @@ export interface GuestCoproc {
    * coprocessor: that is a completion with status `failed` or `cancelled`. Waits while the queue is full.
    */
   submit(command: Command): Promise<Completion>;
+  /**
+   * After a resume: the commands that the program before had not heard of yet, oldest first, for this one to
+   * await. Each is handed out once.
+   */
+  outstanding(): OutstandingCommand[];
   /**
    * Takes the queue for commands by the thousand, without a promise for each; `submit` throws until the batch is
    * closed. Throws a `GuestError` while commands are outstanding.
@@ -166,6 +182,12 @@ export interface Command {
   readonly op: number;
   /** At most 14 arguments, each a 32-bit integer (signed or unsigned). */
   readonly args?: readonly number[];
+}
+
+/** A command from before a resume. */
+export interface OutstandingCommand {
+  readonly command: Required<Command>;
+  readonly completion: Promise<Completion>;
 }
 
 export interface Completion {

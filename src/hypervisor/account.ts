@@ -1,7 +1,8 @@
 import { between, sum, NO_TIME, type Duration, type Instant } from '../base/units.ts';
 import type { CoprocState } from '../contract/states.ts';
 
-type Bucket = 'running' | 'switching' | 'idle' | 'faulted';
+const BUCKETS = ['running', 'switching', 'idle', 'faulted'] as const;
+type Bucket = (typeof BUCKETS)[number];
 
 const bucketOf = {
   idle: 'idle',
@@ -13,7 +14,7 @@ const bucketOf = {
 } as const satisfies Record<CoprocState, Bucket>;
 
 /**
- * Where one coprocessor's time went. Each entry closes the interval of the one before it, so the
+ * Where one coprocessor's time went, and that of one that it continues. Each entry closes the interval of the one before it, so the
  * buckets add up to the wall time whatever happens.
  */
 export class Account {
@@ -27,9 +28,11 @@ export class Account {
     faulted: NO_TIME,
   };
 
-  constructor(start: Instant) {
-    this.#start = start;
+  constructor(start: Instant, before?: Readonly<Record<Bucket, Duration>>) {
+    const spent = before === undefined ? 0 : before.running + before.switching + before.idle + before.faulted;
+    this.#start = (start - spent) as Instant;
     this.#since = start;
+    if (before !== undefined) for (const bucket of BUCKETS) this.#time[bucket] = before[bucket];
   }
 
   get state(): CoprocState {

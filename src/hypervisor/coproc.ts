@@ -14,6 +14,7 @@ import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import { Account } from './account.ts';
 import { crashDump } from './crash-dump.ts';
 import { tellEvent, type CoprocEvents, type UnderWay } from './events.ts';
+import type { SavedCoproc } from './saved.ts';
 import { SpreadRecorder } from './spread.ts';
 import { Supervisor, type Supervised } from './supervisor.ts';
 import type { Vcoproc } from './vcoproc.ts';
@@ -54,7 +55,7 @@ export class SharedCoproc {
   readonly platform: Platform;
   readonly runtime: Runtime;
   readonly trace: TraceSink;
-  readonly account: Account;
+  account: Account;
   readonly switchCost = new SpreadRecorder();
   switches = 0;
   denials = 0;
@@ -64,6 +65,8 @@ export class SharedCoproc {
   /** Who decides. A stay or a switch that another one decided is settled with that one. */
   scheduler: Scheduler;
   timeslice: Duration;
+  /** What made the scheduler: its name in the hypervisor's record, and its own parameters. */
+  algorithm: SavedCoproc['algorithm'];
   /** Whose context is in the coprocessor, working or not. */
   current: Vcoproc | undefined;
   tenure: Tenure | undefined;
@@ -95,6 +98,7 @@ export class SharedCoproc {
     this.platform = platform;
     this.scheduler = scheduler;
     this.timeslice = description.timeslice;
+    this.algorithm = description.scheduler;
     this.runtime = runtime;
     this.trace = trace;
     this.account = new Account(this.now);
@@ -583,6 +587,25 @@ export class SharedCoproc {
     this.#cancelDecision();
     this.#supervisor.close();
     this.#enter('idle', undefined, this.now);
+  }
+
+  /** Whether it holds nobody's context, and nothing is on the way. */
+  get atRest(): boolean {
+    return !this.#supervisor.down && this.current === undefined && this.#switch.ready;
+  }
+
+  /** Only while it is at rest. */
+  save(): SavedCoproc {
+    this.account.enter(this.account.state, this.now);
+    return { id: this.id, report: this.report, algorithm: this.algorithm };
+  }
+
+  /** Goes on with the figures of a saved one; before it has any vcoproc. */
+  restore({ report }: SavedCoproc): void {
+    this.account = new Account(this.now, report);
+    this.switches = report.switches;
+    this.denials = report.denials;
+    this.resets = report.resets;
   }
 
   /** What is here of the coprocessor and of one context at this moment. */

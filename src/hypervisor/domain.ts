@@ -19,7 +19,11 @@ import type { MemorySource, Timeline } from '../contract/port.ts';
 import type { DomainReport, ResultReport } from '../contract/report.ts';
 import { DOMAIN_STATES, type DomainState } from '../contract/states.ts';
 import type { DomainDescription } from '../contract/system.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { GuestRam } from '../memory/guest-ram.ts';
+import { DrawnRandom } from './drawn.ts';
+import { packGuestState, unpackGuestState } from './guest-state.ts';
+import type { SavedDomain } from './saved.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
 const table = compileTable<DomainState, DomainEvent>(domainMachine, DOMAIN_STATES);
@@ -41,6 +45,8 @@ export interface DomainSettings {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly trace: TraceSink;
+  /** What it continues. */
+  readonly saved?: SavedDomain;
 }
 
 /** A year: what a guest may mean when it sleeps. */
@@ -63,6 +69,8 @@ export class Domain {
   readonly #files: string[] = [];
   readonly #checks: Check[] = [];
   readonly #shutdown: (() => void)[] = [];
+  readonly #random: DrawnRandom;
+  #checkpoint: (() => unknown) | undefined;
   #state: DomainState = table.initial;
   #reason: string | null = null;
   #end: () => void = () => {};
@@ -73,6 +81,46 @@ export class Domain {
     this.name = settings.description.name;
     this.ram = new GuestRam(settings.description.memory, settings.memory);
     this.ended = new Promise((resolve) => (this.#end = resolve));
+    this.#random = new DrawnRandom(settings.random);
+    if (settings.saved !== undefined) this.#restore(settings.saved);
+  }
+
+  /** Why it cannot be saved, if it cannot. */
+  get unsaveable(): string | undefined {
+    if (this.over) return undefined;
+    if (this.#state === 'created') return 'it is not started yet; ask again';
+    if (this.#checkpoint === undefined)
+      return 'its guest has not called onCheckpoint; end the domain, or give its program a checkpoint';
+    for (const { id, queues } of this.vcoprocs) {
+      if (queues.size > 1) return `it has queues of its own on ${id}; ask when they are destroyed`;
+      if (queues.first.inBatch) return `its queue on ${id} is a batch's; ask when it is closed`;
+    }
+    return undefined;
+  }
+
+  /** Everything of it, as plain data. Only while it is paused and its contexts are away, or over. */
+  save(goesOn: boolean): Outcome<SavedDomain> {
+    const { name, report } = this;
+    const { description } = this.settings;
+    const plain = { name, description, report, goesOn, draws: this.#random.draws };
+    if (this.over) return ok({ ...plain, guest: null, ram: null, vcoprocs: [] });
+    const guest = packGuestState(() => this.#checkpoint?.());
+    if (guest.kind === 'failed')
+      return failed(`domain ${name}: its checkpoint cannot be had: ${guest.reason}`);
+    const vcoprocs = this.vcoprocs.map((vcoproc) => vcoproc.save());
+    return ok({ ...plain, guest: guest.value, ram: this.ram.save(), vcoprocs });
+  }
+
+  #restore({ report, draws, ram }: SavedDomain): void {
+    this.#results.push(...report.results);
+    this.#files.push(...report.files);
+    this.#random.skip(draws);
+    if (ram !== null) this.ram.restore(ram);
+    // One that was at work begins with its program's `main` again.
+    if (report.state === 'running' || report.state === 'paused') return;
+    this.#reason = report.reason;
+    this.#state = report.state;
+    this.#end();
   }
 
   get state(): DomainState {
@@ -86,7 +134,9 @@ export class Domain {
 
   /** Whether it takes interrupts and its vcoprocs may run. */
   get awake(): boolean {
-    return this.#state === 'running' || this.#state === 'created';
+    // One that was saved hears of nothing before its program has begun again.
+    const begins = this.#state === 'created' && this.settings.saved === undefined;
+    return this.#state === 'running' || begins;
   }
 
   start(): void {
@@ -181,13 +231,17 @@ export class Domain {
   }
 
   #guest(): GuestDomain {
-    const { description, files, timeline, random, trace } = this.settings;
+    const { description, files, timeline, trace, saved } = this.settings;
+    const resumed =
+      saved?.guest === undefined || saved.guest === null ? undefined : unpackGuestState(saved.guest);
     return {
       name: this.name,
       args: parseArgs(description.extra),
       input: files.input,
-      random,
+      random: this.#random,
       memory: this.#memory(),
+      resumed,
+      onCheckpoint: (state) => void (this.#checkpoint = state),
       now: () => timeline.now(),
       sleep: (length) => this.#sleep(length),
       coproc: (id) => this.#coproc(id),
@@ -224,6 +278,11 @@ export class Domain {
             `no ${size} bytes left of ${ram.size} (${ram.freeBytes} free); raise memory in the domain file`,
           );
         }
+        return { address, size, bytes: ram.view(address, size) };
+      },
+      at: (address): GuestBuffer => {
+        const size = ram.sizeAt(address);
+        if (size === undefined) throw new GuestError(`no memory was allocated at ${address}`);
         return { address, size, bytes: ram.view(address, size) };
       },
       free: (buffer) => {

@@ -12,7 +12,9 @@ import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/repo
 import type { Scheduler, SchedulerFactory, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import { SharedCoproc, type Occupancy } from './coproc.ts';
+import { saveSystem } from './checkpoint.ts';
 import { Domain, type DomainFiles } from './domain.ts';
+import { shareOf, type SavedDomain, type SavedSystem, type SavedVcoproc, type Share } from './saved.ts';
 import { schedulerSettings } from './scheduler-settings.ts';
 import { Vcoproc } from './vcoproc.ts';
 
@@ -56,6 +58,8 @@ export class Hypervisor {
   readonly #domains = new Map<DomainId, Domain>();
   /** Vcoprocs in the order of their creation, gone ones included: their figures stay. */
   #vcoprocs: Vcoproc[] = [];
+  /** Figures of vcoprocs that were gone when the system was saved that this one continues. */
+  #past: readonly VcoprocReport[] = [];
   /** Vcoprocs that are on their way. */
   readonly #attaching = new Set<VcoprocId>();
   readonly #releases = new Map<Domain, Promise<void>>();
@@ -102,6 +106,7 @@ export class Hypervisor {
     description: DomainDescription,
     program: GuestProgram,
     files: DomainFiles,
+    saved?: SavedDomain,
   ): Promise<Outcome<Domain>> {
     const { runtime, trace } = this.#parts;
     let before = this.#domains.get(description.name);
@@ -120,10 +125,12 @@ export class Hypervisor {
       timeline: runtime.timeline,
       random: runtime.random.of(description.name),
       trace,
+      ...(saved === undefined ? {} : { saved }),
     });
     this.#domains.set(description.name, domain);
-    for (const wanted of description.coprocs) {
-      const attached = await this.#attach(domain, wanted.coproc, wanted.firmware, wanted.parameters);
+    const shares: readonly Share[] = saved === undefined ? description.coprocs : saved.vcoprocs.map(shareOf);
+    for (const { coproc, firmware, parameters, saved: before } of shares) {
+      const attached = await this.#attach(domain, coproc, firmware, parameters, before);
       if (attached.kind === 'failed') {
         await this.#release(domain, 'its domain was not created');
         domain.destroy();
@@ -136,7 +143,10 @@ export class Hypervisor {
 
   /** Starts a domain's guest. Resolves when the domain is over and everything it held is given back. */
   async runDomain(domain: Domain): Promise<void> {
+    if (domain.over) return;
     domain.start();
+    const { saved } = domain.settings;
+    if (saved !== undefined) this.#goOn(domain, !saved.goesOn);
     await domain.ended;
     await this.#release(domain, domain.state === 'crashed' ? 'its domain crashed' : 'its domain is over');
   }
@@ -149,6 +159,16 @@ export class Hypervisor {
   unpauseDomain(domain: Domain): void {
     domain.unpause();
     for (const vcoproc of domain.vcoprocs) this.#of(vcoproc).unpause(vcoproc);
+  }
+
+  /** The program of a resumed domain gets to the end of what it can do by itself before it hears of anything. */
+  #goOn(domain: Domain, staysPaused: boolean): void {
+    this.pauseDomain(domain);
+    if (staysPaused) return;
+    const { timeline } = this.#parts.runtime;
+    timeline.at(timeline.now(), () => {
+      if (domain.state === 'paused') this.unpauseDomain(domain);
+    });
   }
 
   /** Ends a domain at any moment, in whatever state. */
@@ -210,6 +230,7 @@ export class Hypervisor {
       if (created.kind === 'failed') return created;
       const used = coproc.useScheduler(created.value, change.vcoprocs);
       if (used.kind === 'failed') return used;
+      coproc.algorithm = { name: change.algorithm, parameters: change.parameters ?? {} };
     }
     if (change.timeslice !== undefined) coproc.retime(change.timeslice);
     return ok(undefined);
@@ -234,11 +255,38 @@ export class Hypervisor {
     return this.#vcoprocs;
   }
 
+  /**
+   * Everything that is needed to go on later, elsewhere. Contexts leave their coprocessors as for any other
+   * domain, and go on afterwards unless `goesOn` says otherwise. Fails, with nothing changed, when a domain cannot
+   * be saved: the reason names it.
+   */
+  save(goesOn = true): Promise<Outcome<SavedSystem>> {
+    const subject: Parameters<typeof saveSystem>[0] = {
+      timeline: this.#parts.runtime.timeline,
+      coprocs: [...this.#coprocs.values()],
+      domains: () => [...this.#domains.values()].filter(({ state }) => state !== 'destroyed'),
+      attaching: () => this.#attaching.size > 0 || this.#releases.size > 0,
+      past: () => [
+        ...this.#past,
+        ...this.#vcoprocs.filter(({ state }) => state === 'gone').map(({ report }) => report),
+      ],
+      pause: (domain) => this.pauseDomain(domain),
+      unpause: (domain) => this.unpauseDomain(domain),
+    };
+    return saveSystem(subject, goesOn);
+  }
+
+  /** Goes on with the figures of a saved system; after its coprocessors were added, before its domains are created. */
+  restore({ coprocs, past }: SavedSystem): void {
+    this.#past = past;
+    for (const saved of coprocs) this.#coprocs.get(saved.id)?.restore(saved);
+  }
+
   /** Everything at this instant. */
   figures(): Figures {
     return {
       coprocs: [...this.#coprocs.values()].map((coproc) => coproc.report),
-      vcoprocs: this.#vcoprocs.map((vcoproc) => vcoproc.report),
+      vcoprocs: [...this.#past, ...this.#vcoprocs.map((vcoproc) => vcoproc.report)],
       domains: [...this.#domains.values()].map((domain) => domain.report),
     };
   }
@@ -285,6 +333,7 @@ export class Hypervisor {
     id: CoprocId,
     firmwareName: string,
     parameters: SchedulerParameters,
+    saved?: SavedVcoproc,
   ): Promise<Outcome<void>> {
     const coproc = this.#coprocs.get(id);
     if (coproc === undefined) return failed(`domain ${domain.name}: no coprocessor ${id}`);
@@ -298,6 +347,7 @@ export class Hypervisor {
       coproc: id,
       platform: coproc.platform,
       firmware: firmware.value,
+      firmwareName,
       ram: domain.ram,
       memory: this.#parts.runtime.memory,
       timeline: this.#parts.runtime.timeline,
@@ -307,6 +357,15 @@ export class Hypervisor {
       over: () => domain.over,
       onGuestError: (error) => domain.crash(error),
     });
+    if (saved !== undefined) {
+      if (saved.digest !== firmware.value.digest)
+        return failed(
+          `domain ${domain.name}: firmware ${firmwareName} is not what it was when the system was saved`,
+        );
+      vcoproc.restore(saved);
+      // Nobody loads it ever again: it is there for its domain to be told.
+      if (vcoproc.state === 'isolated') return this.#attached(domain, vcoproc);
+    }
     this.#attaching.add(name);
     const attached = await coproc.attach(vcoproc, parameters);
     this.#attaching.delete(name);
@@ -316,6 +375,10 @@ export class Hypervisor {
       vcoproc.destroy('its domain is over');
       return failed(`domain ${domain.name} is ${domain.state} since`);
     }
+    return this.#attached(domain, vcoproc);
+  }
+
+  #attached(domain: Domain, vcoproc: Vcoproc): Outcome<void> {
     domain.vcoprocs.push(vcoproc);
     this.#vcoprocs.push(vcoproc);
     return ok(undefined);

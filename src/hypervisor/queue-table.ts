@@ -11,7 +11,7 @@ import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contrac
 import type { CommandCounts } from '../contract/report.ts';
 import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
 import { QueueHandle } from './guest-queue.ts';
-import { CommandQueue, type QueueListener } from './queue.ts';
+import { CommandQueue, type QueueListener, type SavedQueue } from './queue.ts';
 import { DEFAULT_SERVICE, OWN_PRIORITY, capacityOf, serviceOf, type Service } from './queue-settings.ts';
 
 const FIRST_CAPACITY = 256;
@@ -188,6 +188,17 @@ export class QueueTable {
       total.cancelled += queue.counts.cancelled;
     }
     return total;
+  }
+
+  /** The default queue at rest, with what all that are gone counted. Only while there is no other. */
+  save(): SavedQueue {
+    return { ...this.first.save(), counts: this.counts };
+  }
+
+  /** `fetched`: the command that is under way. Before the coprocessor knows of any queue. */
+  restoreFirst(saved: SavedQueue, fetched: number | undefined): void {
+    this.#over = saved.dead ?? undefined;
+    this.first.restore(saved, fetched);
   }
 
   /** Completions came: takes them from the queues that have any, and tells the guest. */

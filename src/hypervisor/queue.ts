@@ -1,6 +1,12 @@
 import { assert } from '../base/assert.ts';
 import { after, between, us, type Instant } from '../base/units.ts';
-import { GuestError, type Command, type CommandBatch, type Completion } from '../contract/guest.ts';
+import {
+  GuestError,
+  type Command,
+  type CommandBatch,
+  type Completion,
+  type OutstandingCommand,
+} from '../contract/guest.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import { createQueue } from '../memory/channel.ts';
@@ -17,6 +23,20 @@ interface Outstanding {
   readonly command: Required<Command>;
   readonly submitted: Instant;
   readonly resolve: (completion: Completion) => void;
+}
+
+/** A queue at rest: what its guest has not heard of yet, oldest first. */
+export interface SavedQueue {
+  readonly sequence: number;
+  readonly counts: CommandCounts;
+  readonly dead: { readonly status: 'failed' | 'cancelled'; readonly reason: string } | null;
+  readonly outstanding: readonly {
+    readonly sequence: number;
+    readonly command: Required<Command>;
+    readonly submitted: Instant;
+    /** `counted`: it is among the counts already. */
+    readonly completed: { readonly completion: Completion; readonly counted: boolean } | null;
+  }[];
 }
 
 /** What it takes to hear that a queue is dead. */
@@ -54,6 +74,10 @@ export class CommandQueue {
   #posted: Outstanding[] = [];
   /** Taken from the rings, the guest not told yet. */
   readonly #completed: { readonly outstanding: Outstanding; readonly completion: Completion }[] = [];
+  /** Completed and counted, the guest is about to be told. */
+  readonly #refused = new Map<Outstanding, Completion>();
+  /** Commands from before a resume that nobody has asked for. */
+  #resumed: OutstandingCommand[] = [];
   /** Not in the rings yet. */
   #waiting: Outstanding[] = [];
   #batch: Batch | undefined;
@@ -159,6 +183,54 @@ export class CommandQueue {
     if (posted > 0) this.#listener.onShown(this.index, this.#commands.publish());
   }
 
+  /** The commands that were outstanding when the system was saved, oldest first; once. */
+  takeResumed(): OutstandingCommand[] {
+    return this.#resumed.splice(0);
+  }
+
+  /** Only while the context is away, and no batch is open. */
+  save(): SavedQueue {
+    assert(this.#batch === undefined, 'a queue is saved without a batch');
+    this.#collect();
+    const plain = ({ sequence, command, submitted }: Outstanding) => ({ sequence, command, submitted });
+    const ended = (outstanding: Outstanding, completion: Completion, counted: boolean) => ({
+      ...plain(outstanding),
+      completed: { completion, counted },
+    });
+    return {
+      sequence: this.#sequence,
+      counts: { ...this.#counts },
+      dead: this.#dead ?? null,
+      outstanding: [
+        ...[...this.#refused].map(([outstanding, completion]) => ended(outstanding, completion, true)),
+        ...this.#completed.map(({ outstanding, completion }) => ended(outstanding, completion, false)),
+        ...[...this.#posted, ...this.#waiting].map((outstanding) => ({
+          ...plain(outstanding),
+          completed: null,
+        })),
+      ],
+    };
+  }
+
+  /** `fetched`: the coprocessor is in the middle of this command, and will complete it. */
+  restore({ sequence, counts, dead, outstanding }: SavedQueue, fetched: number | undefined): void {
+    this.#sequence = sequence;
+    Object.assign(this.#counts, counts);
+    this.#dead = dead ?? undefined;
+    for (const { completed, ...saved } of outstanding) {
+      const completion = new Promise<Completion>((resolve) => {
+        const again: Outstanding = { ...saved, resolve };
+        if (completed?.counted === true) this.#tellRefused(again, completed.completion);
+        else if (completed !== null)
+          this.#completed.push({ outstanding: again, completion: completed.completion });
+        else if (saved.sequence === fetched) this.#posted.push(again);
+        else this.#waiting.push(again);
+      });
+      this.#resumed.push({ command: saved.command, completion });
+    }
+    this.post();
+  }
+
   /** Takes all completions that are there, and tells the guest. */
   drain(): void {
     this.wake();
@@ -184,6 +256,11 @@ export class CommandQueue {
       this.#completions.release();
       this.#completed.push({ outstanding: this.#posted.shift()!, completion });
     }
+  }
+
+  /** Whether a batch has the queue. */
+  get inBatch(): boolean {
+    return this.#batch !== undefined;
   }
 
   /** Whether the coprocessor has not fetched all that was posted. */
@@ -235,7 +312,15 @@ export class CommandQueue {
   #refuse(outstanding: Outstanding, completion: Completion): void {
     this.#count(outstanding, completion);
     if (this.#listener.over()) return;
-    this.#timeline.at(after(this.#timeline.now(), REFUSAL_TAKES), () => outstanding.resolve(completion));
+    this.#tellRefused(outstanding, completion);
+  }
+
+  #tellRefused(outstanding: Outstanding, completion: Completion): void {
+    this.#refused.set(outstanding, completion);
+    this.#timeline.at(after(this.#timeline.now(), REFUSAL_TAKES), () => {
+      this.#refused.delete(outstanding);
+      outstanding.resolve(completion);
+    });
   }
 
   #count({ submitted }: Outstanding, completion: Completion): void {

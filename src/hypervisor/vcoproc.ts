@@ -15,8 +15,10 @@ import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
 import { clear } from '../memory/clear.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
 import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
+import { livePages, putPages } from '../memory/live-pages.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
 import { QueueTable } from './queue-table.ts';
+import type { SavedVcoproc } from './saved.ts';
 import { SpreadRecorder } from './spread.ts';
 import { RegisterWindow } from './window.ts';
 
@@ -44,6 +46,8 @@ export interface VcoprocSettings {
   readonly coproc: CoprocId;
   readonly platform: Platform;
   readonly firmware: FirmwareImage;
+  /** What the firmware was asked for by. */
+  readonly firmwareName: string;
   readonly ram: GuestRam;
   readonly memory: MemorySource;
   readonly timeline: Timeline;
@@ -136,6 +140,7 @@ export class Vcoproc {
       submit: (command) => this.queues.first.submit(command),
       batch: () => this.queues.first.batch(),
       createQueue: (wanted) => this.queues.create(wanted),
+      outstanding: () => this.queues.first.takeResumed(),
       map: (buffer, rights) => this.#map(buffer, rights),
       unmap: (iova) => this.#unmap(iova),
       onInterrupt: (handler) => void this.#handlers.push(handler),
@@ -365,6 +370,43 @@ export class Vcoproc {
   get unheard(): number {
     const { raised, pendingCount } = this.#image;
     return raised - this.#delivered - this.#dropped - this.#held.length - pendingCount;
+  }
+
+  /** Everything of it, as plain data. Only while its context is away and its domain hears nothing. */
+  save(): SavedVcoproc {
+    return {
+      report: this.report,
+      firmware: this.settings.firmwareName,
+      digest: this.settings.firmware.digest,
+      parameters: this.parameters,
+      settled: this.#settled,
+      held: [...this.#held],
+      image: new Uint8Array(this.#imageMemory).slice(),
+      local: livePages(new Uint8Array(this.#local.buffer)).pages,
+      space: this.#space.save(),
+      window: this.window.save(),
+      queue: this.queues.save(),
+    };
+  }
+
+  /** Makes a new one what a saved one was, before any coprocessor knows of it. */
+  restore({ report, settled, held, image, local, space, window, queue }: SavedVcoproc): void {
+    new Uint8Array(this.#imageMemory).set(image);
+    putPages(new Uint8Array(this.#local.buffer), local);
+    this.#space.restore(space);
+    this.window.restore(window);
+    const front = { active: false, queue: 0, sequence: 0, fault: undefined };
+    this.#image.loadFrontEnd(front);
+    this.queues.restoreFirst(queue, front.active ? front.sequence : undefined);
+    this.time = report.time;
+    this.#settled = settled;
+    this.overrun = report.overrun;
+    this.slices = report.slices;
+    this.faults.push(...report.faults);
+    this.#held = [...held];
+    this.#delivered = report.interrupts.delivered;
+    this.#dropped = report.interrupts.dropped;
+    if (report.state === 'isolated') this.move('ISOLATE');
   }
 
   get report(): VcoprocReport {

@@ -10,6 +10,12 @@ interface Write {
   readonly value: number;
 }
 
+/** Writes that a window keeps while its context is at rest. */
+export interface SavedWindow {
+  readonly replay: readonly { readonly offset: number; readonly value: number }[];
+  readonly refused: number;
+}
+
 /** The coprocessor's real window, while it is mapped to one vcoproc. */
 export interface MappedWindow {
   readonly words: Int32Array;
@@ -48,6 +54,20 @@ export class RegisterWindow {
     for (const register of this.#registers.values())
       this.#image.registers[register.offset >> 2] = register.reset;
     this.#replay = [];
+  }
+
+  save(): SavedWindow {
+    const replay = this.#replay.map(({ register, value }) => ({ offset: register.offset, value }));
+    return { replay, refused: this.refused };
+  }
+
+  /** The registers themselves are the image's. */
+  restore({ replay, refused }: SavedWindow): void {
+    this.refused = refused;
+    this.#replay = replay.flatMap(({ offset, value }) => {
+      const register = this.#registers.get(offset);
+      return register === undefined ? [] : [{ register, value }];
+    });
   }
 
   get mapped(): boolean {

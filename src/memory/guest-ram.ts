@@ -1,11 +1,20 @@
 import { assert } from '../base/assert.ts';
 import type { MemorySource } from '../contract/port.ts';
+import { PAGE_BYTES, livePages, putPages, type LivePage } from './live-pages.ts';
 import { freshMemory } from './recycled-memory.ts';
 
-export const PAGE_BYTES = 4096;
+export { PAGE_BYTES };
 /** What one entry of an I/O page table can map. */
 export const BLOCK_BYTES = 2 * 1024 * 1024;
 const BLOCK_PAGES = BLOCK_BYTES / PAGE_BYTES;
+
+/** A domain's memory at rest. */
+export interface SavedRam {
+  readonly size: number;
+  readonly untouched: number;
+  readonly taken: readonly { readonly address: number; readonly size: number }[];
+  readonly pages: readonly LivePage[];
+}
 
 /**
  * A domain's memory: zeroed pages, given out first fit and zeroed again before they are given out anew. What is as
@@ -16,6 +25,7 @@ export class GuestRam {
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   /** Free runs of pages, by first page, in ascending order, never touching each other. */
   #free: { first: number; count: number }[];
+  /** Sizes as they were asked for, by address. */
   readonly #taken = new Map<number, number>();
   /** Pages from here on were never given out, so they are still zero. */
   #untouched = 0;
@@ -37,7 +47,7 @@ export class GuestRam {
 
   /** Address of `size` zeroed bytes, or `undefined` when no run of free pages is that long. */
   allocate(size: number): number | undefined {
-    const pages = Math.max(1, Math.ceil(size / PAGE_BYTES));
+    const pages = pagesOf(size);
     const first =
       (pages * PAGE_BYTES >= BLOCK_BYTES ? this.#take(pages, BLOCK_PAGES) : undefined) ??
       this.#take(pages, 1);
@@ -46,7 +56,7 @@ export class GuestRam {
     const end = address + pages * PAGE_BYTES;
     if (address < this.#untouched) this.#bytes.fill(0, address, Math.min(end, this.#untouched));
     this.#untouched = Math.max(this.#untouched, end);
-    this.#taken.set(address, pages);
+    this.#taken.set(address, size);
     return address;
   }
 
@@ -67,10 +77,11 @@ export class GuestRam {
 
   /** Whether `address` is an allocation that can be freed; frees it. */
   free(address: number): boolean {
-    const count = this.#taken.get(address);
-    if (count === undefined) return false;
+    const size = this.#taken.get(address);
+    if (size === undefined) return false;
     this.#taken.delete(address);
     const first = address / PAGE_BYTES;
+    const count = pagesOf(size);
     const runs = [...this.#free, { first, count }].sort((a, b) => a.first - b.first);
     this.#free = [];
     for (const run of runs) {
@@ -81,7 +92,36 @@ export class GuestRam {
     return true;
   }
 
+  /** What was asked for when `address` was given out; nothing when it is not. */
+  sizeAt(address: number): number | undefined {
+    return this.#taken.get(address);
+  }
+
+  save(): SavedRam {
+    const taken = [...this.#taken].map(([address, size]) => ({ address, size }));
+    const { pages } = livePages(this.#bytes);
+    return { size: this.size, untouched: this.#untouched, taken, pages };
+  }
+
+  /** Gives memory of which nothing was given out what another one of its size held. */
+  restore({ size, untouched, taken, pages }: SavedRam): void {
+    assert(size === this.size && this.#taken.size === 0, 'memory is restored into fresh memory of its size');
+    putPages(this.#bytes, pages);
+    this.#untouched = untouched;
+    this.#free = [];
+    let next = 0;
+    for (const run of [...taken].sort((a, b) => a.address - b.address)) {
+      const first = run.address / PAGE_BYTES;
+      if (first > next) this.#free.push({ first: next, count: first - next });
+      next = first + pagesOf(run.size);
+      this.#taken.set(run.address, run.size);
+    }
+    if (next < size / PAGE_BYTES) this.#free.push({ first: next, count: size / PAGE_BYTES - next });
+  }
+
   view(address: number, size: number): Uint8Array<SharedArrayBuffer> {
     return this.#bytes.subarray(address, address + size);
   }
 }
+
+const pagesOf = (size: number): number => Math.max(1, Math.ceil(size / PAGE_BYTES));

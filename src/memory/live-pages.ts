@@ -1,10 +1,10 @@
-import { PAGE_BYTES } from './guest-ram.ts';
+export const PAGE_BYTES = 4096;
 
 /** A page that is worth keeping. */
 export interface LivePage {
   /** Byte offset, a multiple of {@link PAGE_BYTES}. */
   readonly at: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
 }
 
 /** Copies of the pages that are not all zero, ascending, at most so many; and how many more there are. */
@@ -21,6 +21,11 @@ export function livePages(
     else leftOut++;
   }
   return { pages, leftOut };
+}
+
+/** Writes pages back into memory that is all zero. */
+export function putPages(memory: Uint8Array, pages: readonly LivePage[]): void {
+  for (const { at, bytes } of pages) memory.set(bytes, at);
 }
 
 function isZero(page: Uint8Array): boolean {

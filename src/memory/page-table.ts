@@ -33,6 +33,12 @@ interface Mapping {
   /** Guest-physical. */
   readonly address: number;
   readonly bytes: number;
+  readonly rights: Rights;
+}
+
+/** The mappings of one address space at rest. */
+export interface SavedSpace {
+  readonly mapped: readonly (Mapping & { readonly iova: number })[];
 }
 
 /**
@@ -75,7 +81,7 @@ export class AddressSpace {
     const whole = address % BLOCK_BYTES === 0 && bytes >= BLOCK_BYTES;
     const iova = this.#take((pages + 1) * PAGE_BYTES, whole);
     if (iova === undefined) return undefined;
-    const mapping = { address, bytes: pages * PAGE_BYTES };
+    const mapping = { address, bytes: pages * PAGE_BYTES, rights };
     this.#fill(iova, mapping, rights | VALID);
     this.#mapped.set(iova, mapping);
     return iova;
@@ -105,6 +111,26 @@ export class AddressSpace {
       if (last !== undefined && last.first + last.bytes === run.first) last.bytes += run.bytes;
       else this.#free.push(run);
     }
+  }
+
+  /** Only while nothing that was unmapped waits to be reclaimed. */
+  save(): SavedSpace {
+    return { mapped: [...this.#mapped].map(([iova, mapping]) => ({ iova, ...mapping })) };
+  }
+
+  /** Gives an empty space of the same size the same mappings. */
+  restore({ mapped }: SavedSpace): void {
+    assert(this.#mapped.size === 0, 'an address space is restored into an empty one');
+    const end = FIRST_IOVA + this.#tables * BLOCK_BYTES;
+    this.#free = [];
+    let next = FIRST_IOVA;
+    for (const { iova, ...mapping } of [...mapped].sort((a, b) => a.iova - b.iova)) {
+      if (iova > next) this.#free.push({ first: next, bytes: iova - next });
+      next = iova + mapping.bytes + PAGE_BYTES;
+      this.#fill(iova, mapping, mapping.rights | VALID);
+      this.#mapped.set(iova, mapping);
+    }
+    if (next < end) this.#free.push({ first: next, bytes: end - next });
   }
 
   /** Takes `need` free addresses, from the beginning of a block if that is wanted and there is room. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { InvariantError } from '../base/assert.ts';
+import { checkpointCommand, resumeCommand } from './commands/checkpoint.ts';
 import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { exploreCommand } from './commands/explore.ts';
@@ -65,6 +66,8 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     dmesgCommand,
     eventsCommand,
     dumpCommand,
+    checkpointCommand,
+    resumeCommand,
     downCommand,
     initCommand,
     featuresCommand,

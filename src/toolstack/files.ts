@@ -46,6 +46,11 @@ export function resultPath(domain: DomainId, file: string): string {
 export class ResultFiles {
   readonly #files = new Map<string, Uint8Array>();
 
+  /** Begins with what another run kept. */
+  constructor(before: readonly { readonly path: string; readonly content: Uint8Array }[] = []) {
+    for (const { path, content } of before) this.#files.set(path, content);
+  }
+
   /** Keeps a domain's file; returns its path below the output folder. Throws a `GuestError` for a name that is none. */
   add(domain: DomainId, file: string, content: Uint8Array): string {
     const below = resultPath(domain, file);

@@ -1,13 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expectedOneOf } from '../base/nearest.ts';
-import { us } from '../base/units.ts';
+import { between, us } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import { coprocId, domainId, vcoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { SavedDomain } from '../hypervisor/saved.ts';
+import { checkPlace, writeCheckpoint, type Checkpoint } from './checkpoint/folder.ts';
+import { isAlive } from './checkpoint/resumed-system.ts';
+import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
 import { DumpKeeper, keepDump } from './dump/keeper.ts';
@@ -33,6 +37,8 @@ export interface ResidentOptions {
   readonly out?: string;
   /** Where crash dumps go; nowhere when absent. */
   readonly dumps?: string;
+  /** What it continues: `system` is its. */
+  readonly resume?: Checkpoint;
   readonly onEvent: (event: TraceEvent) => void;
 }
 
@@ -85,19 +91,23 @@ export class ResidentSystem {
   /** Starts the coprocessors and all domains of the system. Throws a `ConfigurationError`, and nothing runs then. */
   static async start(options: ResidentOptions): Promise<ResidentSystem> {
     const resident = new ResidentSystem(options);
-    const { system } = options;
+    const { system, resume } = options;
     const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
+    const before = new Map(resume?.saved.domains.map((saved) => [saved.name, saved]));
+    const isOver = ({ name }: DomainDescription): boolean => before.has(name) && !isAlive(before.get(name)!);
+    const alive = domains.filter((description) => !isOver(description));
     try {
       Object.assign(resident.#platforms, await platformsOf(system));
       Object.assign(resident.#schedulers, await schedulersOf(system));
-      checkScheduling(system, domains, resident.#schedulers);
+      checkScheduling(system, alive, resident.#schedulers);
       for (const coproc of system.coprocs) {
         const added = resident.#hypervisor.addCoproc(coproc);
         if (added.kind === 'failed')
           refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
         resident.#algorithms.set(coproc.id, coproc.scheduler.name);
       }
-      for (const description of domains) await resident.#create(description);
+      if (resume !== undefined) resident.#hypervisor.restore(resume.saved);
+      for (const description of domains) await resident.#create(description, before.get(description.name));
     } catch (error) {
       await resident.close();
       throw error;
@@ -116,6 +126,7 @@ export class ResidentSystem {
       writeWhole(file, this.#dumps.seal(dump.value)());
       return null;
     },
+    checkpoint: ({ folder, stop }) => this.#checkpoint(folder, stop !== true),
     dmesg: () => [...this.#log],
     create: async ({ file }) => {
       const description = readDomainFile(file, this.#options.system);
@@ -207,6 +218,41 @@ export class ResidentSystem {
     if (this.#hypervisor.domain(domain.name) === undefined) this.#descriptions.delete(domain.name);
   }
 
+  /** Saves everything into a folder. Domains go on as soon as it is copied; without `goesOn`, they do not. */
+  async #checkpoint(folder: string, goesOn: boolean): Promise<Answers['checkpoint']> {
+    if (this.#closing) throw new Error('the hypervisor is going down');
+    checkPlace(folder);
+    const { system, runtime, seed, out, dumps } = this.#options;
+    const begun = runtime.timeline.now();
+    const outcome = await this.#hypervisor.save(goesOn);
+    if (outcome.kind === 'failed') throw new Error(outcome.reason);
+    const saved = outcome.value;
+    const pausedFor = between(begun, runtime.timeline.now());
+    const kernels = saved.domains.map(({ description }) => description.kernel);
+    const aside = [folder, out, dumps].filter((path) => path !== undefined);
+    const files = sourcesOf(system.folder, kernels, aside);
+    const kind = runtime.kind;
+    try {
+      const bytes = await writeCheckpoint(folder, {
+        mode: 'up',
+        runtime: kind,
+        seed,
+        system,
+        files,
+        results: [],
+        input: null,
+        saved,
+      });
+      return { folder, bytes, pausedFor };
+    } catch (error) {
+      for (const { name, goesOn: waits } of goesOn ? [] : saved.domains) {
+        const domain = this.#hypervisor.domain(name);
+        if (waits && domain?.state === 'paused') this.#hypervisor.unpauseDomain(domain);
+      }
+      throw error;
+    }
+  }
+
   #sched({ coproc, algorithm, timesliceUs, parameters, domain, domains = {} }: Args<'sched'>): void {
     const id = coprocId(coproc);
     if (domain !== undefined) {
@@ -232,12 +278,12 @@ export class ResidentSystem {
     if (wanted !== undefined) this.#algorithms.set(id, wanted);
   }
 
-  async #create(description: DomainDescription): Promise<void> {
+  async #create(description: DomainDescription, saved?: SavedDomain): Promise<void> {
     const program = await loadGuest(description);
     const before = this.#hypervisor.domain(description.name);
     // One that ended stays to be looked at, until its name is wanted.
     if (before?.over === true) await this.#destroy(before);
-    const created = await this.#hypervisor.createDomain(description, program, this.#files());
+    const created = await this.#hypervisor.createDomain(description, program, this.#files(), saved);
     if (created.kind === 'failed')
       return refuse(description.position, created.reason, 'the domain was not created');
     this.#descriptions.set(description.name, description);

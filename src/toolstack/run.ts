@@ -1,4 +1,5 @@
 import { after, START, type Duration } from '../base/units.ts';
+import type { Outcome } from '../base/outcome.ts';
 import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import type { Runtime } from '../contract/port.ts';
@@ -13,6 +14,9 @@ import { traceCollector, type TraceCollector } from '../observe/collector.ts';
 import { checkLaws } from '../observe/laws.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
+import type { Checkpoint } from './checkpoint/folder.ts';
+import { isAlive } from './checkpoint/resumed-system.ts';
+import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import { DumpKeeper } from './dump/keeper.ts';
 import { ResultFiles, readAsset } from './files.ts';
@@ -38,6 +42,13 @@ export interface RunOptions {
   /** Whether what crashes leaves a dump. */
   readonly dumps?: boolean;
   readonly faults?: FaultPlan;
+  /** Saves the run after this long, once; `taken` is told what there is to write, or why there is nothing. */
+  readonly checkpoint?: {
+    readonly at: Duration;
+    taken(checkpoint: Outcome<Checkpoint>): void;
+  };
+  /** What the run continues: `system` is its. */
+  readonly resume?: Checkpoint;
 }
 
 export interface RunResult {
@@ -55,16 +66,25 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   const chosen = chooseDomains(options);
   // Guests first: what cannot be loaded must not leave anything half started.
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
-  for (const description of chosen) guests.push({ description, program: await loadGuest(description) });
+  const before = new Map(options.resume?.saved.domains.map((saved) => [saved.name, saved]));
+  const isOver = ({ name }: DomainDescription): boolean => before.has(name) && !isAlive(before.get(name)!);
+  for (const description of chosen)
+    guests.push({ description, program: isOver(description) ? NOTHING : await loadGuest(description) });
   const platforms = await platformsOf(system);
   const schedulers = await schedulersOf(system);
-  checkScheduling(system, chosen, schedulers);
+  checkScheduling(
+    system,
+    chosen.filter((description) => !isOver(description)),
+    schedulers,
+  );
 
   const injector = options.faults === undefined ? undefined : new Injector(options.faults);
-  const bare = options.runtime === 'threads' ? new ThreadsRuntime(seed) : new SimulatedRuntime(seed);
+  const start = options.resume?.saved.at ?? START;
+  const bare =
+    options.runtime === 'threads' ? new ThreadsRuntime(seed, start) : new SimulatedRuntime(seed, { start });
   const runtime: Runtime = injector?.wrap(bare) ?? bare;
   const trace = traceCollector();
-  const files = new ResultFiles();
+  const files = new ResultFiles(options.resume?.results);
   const dumps = new Map<string, () => Buffer>();
   const keeper = new DumpKeeper(trace.sink, (name, content) => {
     dumps.set(name, content);
@@ -89,12 +109,14 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
       if (added.kind === 'failed')
         refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
     }
+    if (options.resume !== undefined) hypervisor.restore(options.resume.saved);
     const domains: Domain[] = [];
     for (const { description, program } of guests) {
       const created = await hypervisor.createDomain(
         description,
         program,
         domainFiles(options, description, files),
+        before.get(description.name),
       );
       if (created.kind === 'failed')
         return refuse(
@@ -106,6 +128,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     }
     injector?.start(targetsOf(hypervisor));
     const unwatch = options.watch?.(hypervisor, runtime);
+    saveLater(options, runtime, hypervisor, files);
     await untilOver(options, runtime, hypervisor, domains);
     unwatch?.();
     hypervisor.close();
@@ -118,6 +141,38 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     hypervisor.close();
     await runtime.close();
   }
+}
+
+/** The program of a domain that is over. */
+const NOTHING: GuestProgram = { main: () => Promise.resolve() };
+
+function saveLater(
+  { checkpoint, system, seed, input }: RunOptions,
+  { kind, timeline }: Runtime,
+  hypervisor: Hypervisor,
+  files: ResultFiles,
+): void {
+  if (checkpoint === undefined) return;
+  timeline.at(after(timeline.now(), checkpoint.at), () => {
+    void hypervisor.save().then((outcome) => {
+      if (outcome.kind === 'failed') return checkpoint.taken(outcome);
+      const saved = outcome.value;
+      const kernels = saved.domains.map(({ description }) => description.kernel);
+      const results = [...files.all].map(([path, content]) => ({ path, content }));
+      const sources = sourcesOf(system.folder, kernels, []);
+      const value = {
+        mode: 'run',
+        runtime: kind,
+        seed,
+        system,
+        files: sources,
+        results,
+        input: input ?? null,
+        saved,
+      } as const;
+      checkpoint.taken({ kind: 'ok', value });
+    });
+  });
 }
 
 /** Runs all domains; a domain that waits for what never comes crashes, it does not hang the run. */

@@ -9,7 +9,8 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { FrameError, packPlain, unpackPlain } from './control/frame.ts';
 import { shown } from './files.ts';
 import { UsageError } from './usage.ts';
@@ -30,9 +31,17 @@ export interface SealedKind {
   readonly most: number;
 }
 
+const FAST = { level: constants.Z_BEST_SPEED };
+
 /** The bytes of a sealed file with this value. */
-export function seal(kind: SealedKind, value: unknown): Buffer {
-  const body = deflateRawSync(packPlain(value), { level: constants.Z_BEST_SPEED });
+export const seal = (kind: SealedKind, value: unknown): Buffer =>
+  sealed(kind, deflateRawSync(packPlain(value), FAST));
+
+/** The same for a value that is large: it is compressed on another thread. */
+export const sealInBackground = async (kind: SealedKind, value: unknown): Promise<Buffer> =>
+  sealed(kind, await promisify(deflateRaw)(packPlain(value), FAST));
+
+function sealed(kind: SealedKind, body: Buffer): Buffer {
   const header = Buffer.alloc(AT.body);
   MAGIC.copy(header, AT.magic);
   header.write(kind.tag, AT.kind, 'latin1');

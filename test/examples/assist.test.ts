@@ -163,6 +163,7 @@ async function runGuest(
       mapped.delete(iova);
       return Promise.resolve();
     },
+    outstanding: () => [],
     batch: () => expect.fail('this guest awaits its commands'),
     createQueue: () => expect.fail('this guest has one queue'),
     async submit({ op, args: words = [] }) {
@@ -192,6 +193,7 @@ async function runGuest(
         live.add(address);
         return { address, size: length, bytes: ram.subarray(address, address + length) };
       },
+      at: () => expect.fail('this guest begins anew'),
       free: (buffer) => void live.delete(buffer.address),
     },
     random: seededRandom(1),
@@ -200,6 +202,8 @@ async function runGuest(
     coproc: () => coproc,
     asset,
     onShutdown: () => undefined,
+    onCheckpoint: () => undefined,
+    resumed: undefined,
     log: () => {},
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),

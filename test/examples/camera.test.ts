@@ -62,6 +62,8 @@ function machine(
     sleep: () => Promise.resolve(),
     asset: (path) => readFileSync(new URL(`examples/cockpit/${path}`, root)),
     onShutdown: () => undefined,
+    onCheckpoint: () => undefined,
+    resumed: undefined,
     log: (line) => void log.push(line),
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),
@@ -73,6 +75,7 @@ function machine(
         live.add(buffer);
         return buffer;
       },
+      at: () => expect.fail('this guest begins anew'),
       free: (buffer) => void live.delete(buffer),
     },
     coproc: () => ({
@@ -82,6 +85,7 @@ function machine(
         return buffer.address;
       },
       unmap: (iova) => Promise.resolve(void mapped.delete(iova)),
+      outstanding: () => [],
       batch: () => expect.fail('this guest awaits its commands'),
       createQueue: () => expect.fail('this guest has one queue'),
       submit(command) {

@@ -59,6 +59,8 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
       throw new Error(`no asset ${path}`);
     },
     onShutdown: () => undefined,
+    onCheckpoint: () => undefined,
+    resumed: undefined,
     log: () => undefined,
     write: (file, content) => void files.set(file, content),
     verify: (_what, check) => void checks.push(check),
@@ -70,6 +72,7 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
         allocated.add(address);
         return { address, size, bytes: memory.subarray(address, address + size) };
       },
+      at: () => expect.fail('this guest begins anew'),
       free: ({ address }) => void allocated.delete(address),
     },
     coproc: (id) => ({
@@ -81,6 +84,7 @@ function machine(args: Record<string, string>, trouble: Trouble = {}) {
       unmap: (iova) => Promise.resolve(void mapped.delete(iova)),
       registers: { read: () => 0, write: () => undefined },
       onInterrupt: () => undefined,
+      outstanding: () => [],
       batch: () => expect.fail('this guest awaits its commands'),
       createQueue: () => expect.fail('this guest has one queue'),
       submit(command) {

@@ -50,6 +50,8 @@ async function run({ args = {}, input, spoil }: Setting) {
     sleep: () => Promise.resolve(),
     asset: (path) => readFileSync(new URL(`examples/cockpit/${path}`, root)),
     onShutdown: () => undefined,
+    onCheckpoint: () => undefined,
+    resumed: undefined,
     log: () => undefined,
     write: (file, content) => void files.set(file, content),
     verify: (what, check) => void checks.push({ what, check }),
@@ -61,6 +63,7 @@ async function run({ args = {}, input, spoil }: Setting) {
         live.add(buffer);
         return buffer;
       },
+      at: () => expect.fail('this guest begins anew'),
       free: (buffer) => void live.delete(buffer),
     },
     coproc: () => ({
@@ -72,6 +75,7 @@ async function run({ args = {}, input, spoil }: Setting) {
       unmap: (iova) => Promise.resolve(void live.delete(iova)),
       registers: { read: () => 0, write: () => undefined },
       onInterrupt: () => undefined,
+      outstanding: () => [],
       batch: () => expect.fail('this guest awaits its commands'),
       createQueue: () => expect.fail('this guest has one queue'),
       submit({ op, args: words = [] }): Promise<Completion> {

@@ -58,28 +58,78 @@ interface Slot {
   readonly pictureAt: number;
 }
 
+/** Meshes, which never change, where the firmware can read them. */
+interface Meshes {
+  readonly buffer: GuestBuffer;
+  readonly base: number;
+}
+
+/** How far it is, for a checkpoint: buffers by their addresses. */
+interface Progress {
+  readonly drawn: readonly (Drawn | undefined)[];
+  readonly meshes: { readonly buffer: number; readonly base: number };
+  readonly slots: readonly {
+    readonly draws: number;
+    readonly drawsAt: number;
+    readonly picture: number;
+    readonly pictureAt: number;
+  }[];
+  /** The frame that is under way in each slot. */
+  readonly under: readonly (number | undefined)[];
+  readonly next: number;
+}
+
 async function renderAll(
   domain: GuestDomain,
   gpu: GuestCoproc,
   frames: readonly Frame[],
   size: FrameSize,
 ): Promise<Drawn[]> {
+  const before = domain.resumed as Progress | undefined;
   const used = new Set(frames.flatMap(({ draws }) => draws.map((draw) => draw.mesh)));
-  const { meshes, release } = placeMeshes(domain, gpu, used);
-  const encoded = frames.map((frame) => encodeDraws(frame, (mesh) => meshes.get(mesh)!));
+  const layout = layMeshes(used);
+  const meshes = before === undefined ? placeMeshes(domain, gpu, used, layout) : found(domain, before.meshes);
+  const encoded = frames.map((frame) => encodeDraws(frame, (mesh) => placed(layout, mesh, meshes.base)));
   const listBytes = Math.max(...encoded.map((list) => list.length));
-  const slots = [0, 1].map(() => makeSlot(domain, gpu, listBytes, size.width * size.height * 4));
+  const slots =
+    before?.slots.map(({ draws, drawsAt, picture, pictureAt }) => ({
+      draws: domain.memory.at(draws),
+      drawsAt,
+      picture: domain.memory.at(picture),
+      pictureAt,
+    })) ?? [0, 1].map(() => makeSlot(domain, gpu, listBytes, size.width * size.height * 4));
 
-  const drawn: Drawn[] = [];
-  const drawInto = async (slot: Slot, index: number): Promise<void> => {
-    slot.draws.bytes.set(encoded[index]!);
-    const completion = await gpu.submit(drawCommand(frames[index]!, size, slot.drawsAt, slot.pictureAt));
-    demandOk(completion, index);
-    drawn[index] = { pixels: slot.picture.bytes.slice(), triangles: completion.results[0] ?? 0 };
-  };
+  const drawn: (Drawn | undefined)[] = [...(before?.drawn ?? frames.map(() => undefined))];
+  const under: (number | undefined)[] = [...(before?.under ?? slots.map(() => undefined))];
+  let next = before?.next ?? 0;
+  domain.onCheckpoint((): Progress => ({
+    drawn,
+    under,
+    next,
+    meshes: { buffer: meshes.buffer.address, base: meshes.base },
+    slots: slots.map(({ draws, picture, ...at }) => ({
+      ...at,
+      draws: draws.address,
+      picture: picture.address,
+    })),
+  }));
+  const again = gpu.outstanding();
   await Promise.all(
-    slots.map(async (slot, first) => {
-      for (let index = first; index < frames.length; index += slots.length) await drawInto(slot, index);
+    slots.map(async (slot, place) => {
+      // A frame that was under way when the system was saved is awaited where it left off.
+      const pending = again.find(({ command }) => command.args.includes(slot.pictureAt))?.completion;
+      for (let completion = pending; ; completion = undefined) {
+        const index = completion === undefined ? next++ : under[place]!;
+        if (index >= frames.length) return;
+        if (completion === undefined) {
+          slot.draws.bytes.set(encoded[index]!);
+          completion = gpu.submit(drawCommand(frames[index]!, size, slot.drawsAt, slot.pictureAt));
+        }
+        under[place] = index;
+        const done = await completion;
+        demandOk(done, index);
+        drawn[index] = { pixels: slot.picture.bytes.slice(), triangles: done.results[0] ?? 0 };
+      }
     }),
   );
   for (const slot of slots) {
@@ -88,16 +138,18 @@ async function renderAll(
     domain.memory.free(slot.draws);
     domain.memory.free(slot.picture);
   }
-  await release();
-  return drawn;
+  await gpu.unmap(meshes.base);
+  domain.memory.free(meshes.buffer);
+  return drawn as Drawn[];
 }
 
-/** Puts the meshes, which never change, where the firmware can read them. */
-function placeMeshes(
-  domain: GuestDomain,
-  gpu: GuestCoproc,
-  used: ReadonlySet<Mesh>,
-): { readonly meshes: ReadonlyMap<Mesh, PlacedMesh>; readonly release: () => Promise<void> } {
+/** Where each mesh stands in the buffer of meshes, and how large that is. */
+interface Layout {
+  readonly offsets: ReadonlyMap<Mesh, PlacedMesh>;
+  readonly bytes: number;
+}
+
+function layMeshes(used: ReadonlySet<Mesh>): Layout {
   let bytes = 0;
   const offsets = new Map<Mesh, PlacedMesh>();
   for (const mesh of used) {
@@ -105,20 +157,34 @@ function placeMeshes(
     offsets.set(mesh, { vertices: bytes, corners });
     bytes = (corners + cornerBytes(mesh) + 3) & ~3;
   }
+  return { offsets, bytes };
+}
+
+function placed({ offsets }: Layout, mesh: Mesh, base: number): PlacedMesh {
+  const { vertices, corners } = offsets.get(mesh)!;
+  return { vertices: base + vertices, corners: base + corners };
+}
+
+function placeMeshes(
+  domain: GuestDomain,
+  gpu: GuestCoproc,
+  used: ReadonlySet<Mesh>,
+  { offsets, bytes }: Layout,
+): Meshes {
   const buffer = domain.memory.allocate(bytes);
   const base = gpu.map(buffer, 'read');
-  const meshes = new Map<Mesh, PlacedMesh>();
-  for (const [mesh, { vertices, corners }] of offsets) {
+  for (const mesh of used) {
+    const { vertices, corners } = offsets.get(mesh)!;
     buffer.bytes.set(encodeVertices(mesh), vertices);
     buffer.bytes.set(encodeCorners(mesh), corners);
-    meshes.set(mesh, { vertices: base + vertices, corners: base + corners });
   }
-  const release = async (): Promise<void> => {
-    await gpu.unmap(base);
-    domain.memory.free(buffer);
-  };
-  return { meshes, release };
+  return { buffer, base };
 }
+
+const found = (domain: GuestDomain, { buffer, base }: Progress['meshes']): Meshes => ({
+  buffer: domain.memory.at(buffer),
+  base,
+});
 
 function makeSlot(domain: GuestDomain, gpu: GuestCoproc, listBytes: number, pictureBytes: number): Slot {
   const draws = domain.memory.allocate(listBytes);

@@ -23,7 +23,7 @@ const USES = 2 ** 27;
  */
 export class EventQueue {
   /** When what was taken last happens. */
-  at: Instant = START;
+  at: Instant;
   readonly #tie: ((count: number) => number) | undefined;
   /** What the wheels are turned to: a whole number of low halves, and a low half. Not after any entry. */
   #base = 0;
@@ -42,8 +42,10 @@ export class EventQueue {
   /** Places that are free again, linked by `#next`. */
   #free = NONE;
 
-  constructor(tie?: (count: number) => number) {
+  constructor(tie?: (count: number) => number, start: Instant = START) {
     this.#tie = tie;
+    this.at = start;
+    this.#turnTo(start);
   }
 
   /** Entries, those that were cancelled and not met yet included. */

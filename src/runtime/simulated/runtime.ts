@@ -33,6 +33,8 @@ export class StalledError extends Error {
 }
 
 export interface SimulatedOptions {
+  /** When it begins: a resumed system goes on where it was. */
+  readonly start?: Instant;
   /** Makes the choices; without one, the run is as undisturbed as its description. */
   readonly oracle?: Oracle;
   /** Sees every context that leaves a core and every one that has come. */
@@ -69,7 +71,10 @@ export class SimulatedRuntime implements Runtime {
     const { oracle } = options;
     this.memory = options.memory ?? freshMemory;
     this.#options = options;
-    this.#queue = new EventQueue(oracle === undefined ? undefined : (count) => oracle.choose('order', count));
+    this.#queue = new EventQueue(
+      oracle === undefined ? undefined : (count) => oracle.choose('order', count),
+      options.start,
+    );
     this.random = oracle === undefined ? seededRandom(seed) : chosenRandom(oracle);
     this.timeline = {
       now: () => this.#queue.at,

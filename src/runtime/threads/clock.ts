@@ -4,7 +4,8 @@ import { instant, type Instant } from '../../base/units.ts';
 /** Where a run's timeline begins on the machine's monotonic clock: nanoseconds, the same in every thread. */
 export type Epoch = bigint;
 
-export const newEpoch = (): Epoch => process.hrtime.bigint();
+/** Of a timeline that stands at `start` now. */
+export const newEpoch = (start: Instant): Epoch => process.hrtime.bigint() - BigInt(start);
 
 /**
  * This thread's clock on a run's timeline. `performance.now` is read (45 ns, no allocation) and set

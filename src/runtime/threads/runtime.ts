@@ -5,7 +5,7 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom } from '../../base/random.ts';
-import type { Instant } from '../../base/units.ts';
+import { START, type Instant } from '../../base/units.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type {
   ContextSpec,
@@ -59,7 +59,7 @@ export class ThreadsRuntime implements Runtime {
   readonly memory = freshMemory;
   readonly timeline: Timeline;
   readonly random;
-  readonly #epoch: Epoch = newEpoch();
+  readonly #epoch: Epoch;
   readonly #spinners = spinnersMemory();
   readonly #ports = new Set<ThreadPort>();
   readonly #cores = availableParallelism();
@@ -67,7 +67,9 @@ export class ThreadsRuntime implements Runtime {
   /** An invariant broke in a callback: whoever drives the run is told. */
   #fail: (error: unknown) => void = () => {};
 
-  constructor(seed: number) {
+  /** `start`: when it begins; a resumed system goes on where it was. */
+  constructor(seed: number, start: Instant = START) {
+    this.#epoch = newEpoch(start);
     const now = threadClock(this.#epoch);
     this.#broken = new Promise((_, reject) => (this.#fail = reject));
     this.#broken.catch(() => {});

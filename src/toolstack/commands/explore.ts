@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { showDuration, toSeconds, type Duration } from '../../base/units.ts';
+import { START, showDuration, toSeconds, type Duration } from '../../base/units.ts';
 import { runCampaign } from '../../explore/campaign.ts';
 import { replayed } from '../../explore/decisions.ts';
 import { RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
@@ -92,7 +92,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
   const tally = new Tally();
   for (const [seed, record] of earlier) if (seed >= first && seed <= last) tally.add(record);
   const file = new RecordFile(out);
-  const clock = threadClock(newEpoch());
+  const clock = threadClock(newEpoch(START));
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort();
   process.once('SIGINT', interrupt);

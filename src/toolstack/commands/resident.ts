@@ -5,21 +5,27 @@ import { Command } from 'commander';
 import type { Runtime } from '../../contract/port.ts';
 import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
 import { ThreadsRuntime } from '../../runtime/threads/runtime.ts';
+import type { Checkpoint } from '../checkpoint/folder.ts';
+import { resumedSystem } from '../checkpoint/resumed-system.ts';
 import { ControlError, NotRunningError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
 import { shown } from '../files.ts';
 import { readSystem } from '../known.ts';
-import { ResidentSystem } from '../resident.ts';
+import { ResidentSystem, type ResidentOptions } from '../resident.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError, parseWhole } from '../usage.ts';
 import { socketOf, socketOption } from './connection.ts';
 
-interface Flags {
+/** What a system that stays is told. */
+export interface Staying {
   readonly socket?: string;
-  readonly seed: string;
   readonly out?: string;
   readonly dumps?: string;
   readonly detach?: true;
+}
+
+interface Flags extends Staying {
+  readonly seed: string;
 }
 
 /** How often, and how many times, a detached start is looked at before it counts as failed. */
@@ -47,16 +53,35 @@ Examples:
     )
     .action(async (folder: string, flags: Flags) => {
       const socket = socketOf(flags);
+      const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
+      const system = readSystem(folder);
       exit(
         flags.detach
-          ? await detach(folder, flags, socket, terminal)
-          : await up(folder, flags, socket, terminal),
+          ? await detach(['up', folder, '--seed', flags.seed], flags, socket, terminal)
+          : await stay({ system, seed }, flags, socket, terminal),
       );
     });
 
-async function up(folder: string, flags: Flags, socket: string, { stderr }: Terminal): Promise<number> {
-  const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
-  const system = readSystem(folder);
+/** Goes on with a system that was saved while it stayed. */
+export async function resumeStaying(
+  folder: string,
+  checkpoint: Checkpoint,
+  flags: Staying,
+  terminal: Terminal,
+): Promise<number> {
+  const socket = socketOf(flags);
+  const origin = { system: resumedSystem(checkpoint), seed: checkpoint.seed, resume: checkpoint };
+  return flags.detach
+    ? detach(['resume', folder], flags, socket, terminal)
+    : stay(origin, flags, socket, terminal);
+}
+
+async function stay(
+  origin: Pick<ResidentOptions, 'system' | 'seed' | 'resume'>,
+  flags: Staying,
+  socket: string,
+  { stderr }: Terminal,
+): Promise<number> {
   let over: (code: number) => void = () => {};
   const end = new Promise<number>((resolveEnd) => (over = resolveEnd));
   let resident: ResidentSystem | undefined;
@@ -70,7 +95,7 @@ async function up(folder: string, flags: Flags, socket: string, { stderr }: Term
     if (resident === undefined) throw new Error('the system starts; ask again in a moment');
     return (resident.verbs[verb] as (given: unknown) => unknown)(args);
   });
-  const runtime: Runtime = new ThreadsRuntime(seed);
+  const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at);
   const interrupt = (): void => over(EXIT.interrupted);
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const stray = (error: unknown): void =>
@@ -78,15 +103,14 @@ async function up(folder: string, flags: Flags, socket: string, { stderr }: Term
   process.on('unhandledRejection', stray);
   try {
     resident = await ResidentSystem.start({
-      system,
+      ...origin,
       runtime,
-      seed,
       socket,
       onEvent: (event) => server.publish(event),
       ...(flags.out === undefined ? {} : { out: resolve(flags.out) }),
       ...(flags.dumps === undefined ? {} : { dumps: resolve(flags.dumps) }),
     });
-    stderr.write(`${system.model} is up, socket ${socket}\n`);
+    stderr.write(`${origin.system.model} is up, socket ${socket}\n`);
     const broken = runtime.drive(new Promise<void>(() => {})).then(() => EXIT.ok as number);
     return await Promise.race([end, broken]);
   } finally {
@@ -97,8 +121,12 @@ async function up(folder: string, flags: Flags, socket: string, { stderr }: Term
 }
 
 /** Starts another process that stays, and waits until it answers or is gone. */
-async function detach(folder: string, flags: Flags, socket: string, { stderr }: Terminal): Promise<number> {
-  readSystem(folder);
+async function detach(
+  command: readonly string[],
+  flags: Staying,
+  socket: string,
+  { stderr }: Terminal,
+): Promise<number> {
   const running = await whoAnswers(socket);
   if (running !== undefined) {
     throw new UsageError(
@@ -108,7 +136,7 @@ async function detach(folder: string, flags: Flags, socket: string, { stderr }: 
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
   const log = join(dirname(socket), `${basename(socket, '.sock')}.log`);
   const out = openSync(log, 'w', 0o600);
-  const args = ['up', folder, '--socket', socket, '--seed', flags.seed];
+  const args = [...command, '--socket', socket];
   if (flags.out !== undefined) args.push('--out', flags.out);
   if (flags.dumps !== undefined) args.push('--dumps', flags.dumps);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {

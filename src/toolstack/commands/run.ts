@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { basename, join, resolve } from 'node:path';
 import type { Runtime } from '../../contract/port.ts';
+import { failed, type Outcome } from '../../base/outcome.ts';
 import { expectedOneOf } from '../../base/nearest.ts';
 import type { RunReport } from '../../contract/report.ts';
 import type { SystemDescription } from '../../contract/system.ts';
@@ -11,25 +12,33 @@ import { printable } from '../../observe/printable.ts';
 import { reportPage } from '../../observe/report-page/report-page.ts';
 import { summary, verdict } from '../../observe/summary.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
+import { checkPlace, writeCheckpoint, type Checkpoint } from '../checkpoint/folder.ts';
+import { resumedSystem } from '../checkpoint/resumed-system.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { checkPlan, readPlanFile, withVerification } from '../fault-plan.ts';
 import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
 import { readSystem } from '../known.ts';
-import { runSystem, type RunResult } from '../run.ts';
+import { runSystem, type RunOptions, type RunResult } from '../run.ts';
 import { UsageError, once, parseDuration, parseWhole } from '../usage.ts';
 
-interface Flags {
-  readonly runtime: Runtime['kind'];
-  readonly seed: string;
+/** What a run prints and writes, whether it begins or goes on. */
+export interface Outputs {
   readonly for?: string;
-  readonly input?: string;
-  readonly faults?: string;
   readonly out?: string;
   readonly json?: true;
   readonly quiet?: true;
   readonly files: boolean;
   readonly dumps: boolean;
+}
+
+interface Flags extends Outputs {
+  readonly runtime: Runtime['kind'];
+  readonly seed: string;
+  readonly input?: string;
+  readonly checkpoint?: string;
+  readonly checkpointAt?: string;
+  readonly faults?: string;
 }
 
 const LIVE_MS = 100;
@@ -55,6 +64,8 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
       once('--faults'),
     )
     .option('--out <folder>', 'where the results go (default: out/<system>)')
+    .option('--checkpoint <folder>', 'where --checkpoint-at saves the whole system, for covisor resume')
+    .option('--checkpoint-at <length>', 'save it after this long, and go on')
     .option('--no-files', 'write no files')
     .option('--no-dumps', 'write no crash dumps')
     .option('--json', 'print the run as one JSON document (its schema: covisor schema)')
@@ -76,35 +87,79 @@ async function run(
   folder: string,
   names: readonly string[],
   flags: Flags,
-  { stdout, stderr }: Terminal,
+  terminal: Terminal,
 ): Promise<number> {
   const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
-  const length = flags.for === undefined ? undefined : parseDuration(flags.for, '--for');
   const plan = flags.faults === undefined ? undefined : readPlanFile(flags.faults);
   const described = readSystem(folder);
   if (plan !== undefined) checkPlan(plan, described);
   const system = plan === undefined ? described : withVerification(described, plan);
   const input = flags.input === undefined ? undefined : readInput(flags.input);
   checkNames(system, names, input?.kind);
-  const out = flags.files ? resolve(flags.out ?? join('out', basename(resolve(folder)))) : undefined;
-  if (out !== undefined) checkOutput(out);
+  if ((flags.checkpoint === undefined) !== (flags.checkpointAt === undefined))
+    throw new UsageError('--checkpoint and --checkpoint-at belong together; give both or none');
+  const checkpoint = flags.checkpoint === undefined ? undefined : resolve(flags.checkpoint);
+  if (checkpoint !== undefined) checkPlace(checkpoint);
+  const at =
+    flags.checkpointAt === undefined ? undefined : parseDuration(flags.checkpointAt, '--checkpoint-at');
   if (!flags.quiet)
-    for (const { what, ...position } of system.warnings) stderr.write(`${showPosition(position)}: ${what}\n`);
+    for (const { what, ...position } of system.warnings)
+      terminal.stderr.write(`${showPosition(position)}: ${what}\n`);
 
+  const told: { checkpoint: Outcome<Checkpoint> } = { checkpoint: failed('the run was over before') };
+  const options: RunOptions = {
+    system,
+    runtime: flags.runtime,
+    seed,
+    ...(names.length > 0 ? { domains: names } : {}),
+    ...(input === undefined ? {} : { input }),
+    ...(plan === undefined ? {} : { faults: plan }),
+    ...(at === undefined ? {} : { checkpoint: { at, taken: (outcome) => (told.checkpoint = outcome) } }),
+  };
+  const code = await conduct(options, flags, terminal, replayLine(folder, names, flags));
+  if (checkpoint === undefined) return code;
+  const taken = told.checkpoint;
+  if (taken.kind === 'failed') {
+    terminal.stderr.write(`no checkpoint: ${taken.reason}\n`);
+    return EXIT.usage;
+  }
+  await writeCheckpoint(checkpoint, taken.value);
+  return code;
+}
+
+/** Goes on with a run that was saved, to its end. */
+export async function resumeRun(checkpoint: Checkpoint, flags: Outputs, terminal: Terminal): Promise<number> {
+  const system = resumedSystem(checkpoint);
+  const { runtime, seed, input } = checkpoint;
+  const options: RunOptions = {
+    system,
+    runtime,
+    seed,
+    resume: checkpoint,
+    ...(input === null ? {} : { input }),
+  };
+  return conduct(options, flags, terminal, undefined);
+}
+
+/** Runs, shows and writes. `replay`: the command that does the same again, if there is one. */
+async function conduct(
+  options: RunOptions,
+  flags: Outputs,
+  { stdout, stderr }: Terminal,
+  replay: string | undefined,
+): Promise<number> {
+  const length = flags.for === undefined ? undefined : parseDuration(flags.for, '--for');
+  const out = flags.files ? resolve(flags.out ?? join('out', basename(options.system.folder))) : undefined;
+  if (out !== undefined) checkOutput(out);
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort();
   process.once('SIGINT', interrupt);
   try {
     const result = await runSystem({
-      system,
-      runtime: flags.runtime,
-      seed,
+      ...options,
       interrupted: interruption.signal,
       dumps: out !== undefined && flags.dumps,
-      ...(names.length > 0 ? { domains: names } : {}),
       ...(length === undefined ? {} : { length }),
-      ...(input === undefined ? {} : { input }),
-      ...(plan === undefined ? {} : { faults: plan }),
       ...(flags.quiet ? {} : { watch: (hypervisor, runtime) => watch(hypervisor, runtime, stderr) }),
     });
     const report: RunReport = { ...result.report, report: out === undefined ? null : REPORT_FILE };
@@ -119,7 +174,7 @@ async function run(
     if (interruption.signal.aborted) return EXIT.interrupted;
     if (report.ok) return EXIT.ok;
     if (flags.quiet) stderr.write(`${failures(report)}\n`);
-    if (flags.runtime === 'simulated') stderr.write(`replay: ${replayLine(folder, names, flags)}\n`);
+    if (options.runtime === 'simulated' && replay !== undefined) stderr.write(`replay: ${replay}\n`);
     return EXIT.failed;
   } finally {
     process.off('SIGINT', interrupt);

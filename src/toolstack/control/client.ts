@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TraceEvent } from '../../contract/events.ts';
 import type { SchedulerParameters } from '../../contract/scheduler.ts';
 import { FrameDecoder, LARGEST_FRAME, encodeFrame } from './frame.ts';
-import type { Answers, Args, Reply, SystemState, Verb } from './protocol.ts';
+import type { Answers, Args, CheckpointTaken, Reply, SystemState, Verb } from './protocol.ts';
 
 /** Where a hypervisor listens when nobody says otherwise: in the user's runtime directory. */
 export function defaultSocket(): string {
@@ -149,6 +149,14 @@ export class Connection {
   /** Writes a crash dump of a coprocessor, and of the context that it holds, into a file of the hypervisor's machine. */
   async dumpCoproc(coproc: string, file: string): Promise<void> {
     await this.ask('dumpCoproc', { coproc, file });
+  }
+
+  /**
+   * Saves the whole system into a folder of the hypervisor's machine, by its absolute path. It goes on, unless
+   * `stop`: then its domains stay as they were saved, until `down`.
+   */
+  checkpoint(folder: string, { stop = false }: { readonly stop?: boolean } = {}): Promise<CheckpointTaken> {
+    return this.ask('checkpoint', { folder, stop });
   }
 
   /** Hears every event from now on, and how many it was too slow for. Answers a function that ends it. */

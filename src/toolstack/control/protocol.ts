@@ -13,6 +13,7 @@ export const VERBS = {
   state: z.strictObject({}),
   dump: z.strictObject({}),
   dumpCoproc: z.strictObject({ coproc: name, file: z.string().min(1).max(4096) }),
+  checkpoint: z.strictObject({ folder: z.string().min(1).max(4096), stop: z.boolean().optional() }),
   dmesg: z.strictObject({}),
   events: z.strictObject({}),
   create: z.strictObject({ file: z.string().min(1).max(4096) }),
@@ -74,12 +75,21 @@ export interface SystemInfo {
   readonly firmwares: readonly string[];
 }
 
+/** A checkpoint that was written. */
+export interface CheckpointTaken {
+  readonly folder: string;
+  readonly bytes: number;
+  /** How long the domains stood still for it, in nanoseconds. */
+  readonly pausedFor: number;
+}
+
 /** What each verb answers. */
 export interface Answers {
   readonly info: SystemInfo;
   readonly state: SystemState;
   readonly dump: SystemState & { readonly log: readonly TraceEvent[] };
   readonly dumpCoproc: null;
+  readonly checkpoint: CheckpointTaken;
   readonly dmesg: readonly TraceEvent[];
   readonly events: null;
   readonly create: { readonly domain: string };

@@ -1,0 +1,73 @@
+import type { Duration, Instant } from '../base/units.ts';
+import type { CoprocId, DomainId } from '../contract/names.ts';
+import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
+import type { SchedulerParameters } from '../contract/scheduler.ts';
+import type { DomainDescription } from '../contract/system.ts';
+import type { SavedRam } from '../memory/guest-ram.ts';
+import type { LivePage } from '../memory/live-pages.ts';
+import type { SavedSpace } from '../memory/page-table.ts';
+import type { SavedQueue } from './queue.ts';
+import type { SavedWindow } from './window.ts';
+
+// A system at rest, as plain data: numbers, text, lists and bytes. Nothing in it refers to the system that it came from.
+
+/** A vcoproc whose context is away. */
+export interface SavedVcoproc {
+  readonly report: VcoprocReport;
+  /** As it was asked for: a name of the library, or a path. */
+  readonly firmware: string;
+  /** SHA-256 of the prepared module. */
+  readonly digest: string;
+  readonly parameters: SchedulerParameters;
+  /** Of its time, what its scheduler knows. */
+  readonly settled: Duration;
+  /** Interrupts that its domain could not take yet, in order. */
+  readonly held: readonly number[];
+  readonly image: Uint8Array;
+  readonly local: readonly LivePage[];
+  readonly space: SavedSpace;
+  readonly window: SavedWindow;
+  readonly queue: SavedQueue;
+}
+
+export interface SavedDomain {
+  readonly name: DomainId;
+  readonly description: DomainDescription;
+  readonly report: DomainReport;
+  /** Whether it was at work, and goes on with the others; one that somebody paused stays so. */
+  readonly goesOn: boolean;
+  /** Numbers that its guest drew. */
+  readonly draws: number;
+  /** What its guest gave to be saved; null when the guest is over. */
+  readonly guest: Uint8Array | null;
+  readonly ram: SavedRam | null;
+  readonly vcoprocs: readonly SavedVcoproc[];
+}
+
+export interface SavedCoproc {
+  readonly id: CoprocId;
+  readonly report: CoprocReport;
+  /** Who decides, by the name in the hypervisor's record of algorithms, with its own parameters. */
+  readonly algorithm: { readonly name: string; readonly parameters: SchedulerParameters };
+}
+
+export interface SavedSystem {
+  readonly at: Instant;
+  readonly coprocs: readonly SavedCoproc[];
+  /** Vcoprocs that are gone: their figures stay. */
+  readonly past: readonly VcoprocReport[];
+  readonly domains: readonly SavedDomain[];
+}
+
+/** A vcoproc that a domain is to have. */
+export interface Share {
+  readonly coproc: CoprocId;
+  readonly firmware: string;
+  readonly parameters: SchedulerParameters;
+  readonly saved?: SavedVcoproc;
+}
+
+export const shareOf = (saved: SavedVcoproc): Share => {
+  const { firmware, parameters, report } = saved;
+  return { coproc: report.coproc, firmware, parameters, saved };
+};

@@ -1,0 +1,32 @@
+import type { DomainDescription, SystemDescription } from '../../contract/system.ts';
+import type { SavedDomain } from '../../hypervisor/saved.ts';
+import { checkSources } from './sources.ts';
+import type { Checkpoint } from './folder.ts';
+
+/** A saved system as a description: who decides, and who has which share, is what it was at last. */
+export function resumedSystem({ system, saved, files }: Checkpoint): SystemDescription {
+  checkSources(files);
+  const coprocs = system.coprocs.map((coproc) => {
+    const before = saved.coprocs.find(({ id }) => id === coproc.id);
+    if (before === undefined) return coproc;
+    return { ...coproc, scheduler: before.algorithm, timeslice: before.report.timeslice };
+  });
+  const { dom0: _, ...rest } = system;
+  return { ...rest, dom0: undefined, coprocs, domains: saved.domains.map(descriptionOf) };
+}
+
+/** Whether a saved domain's program has more to do. */
+export const isAlive = ({ guest }: SavedDomain): boolean => guest !== null;
+
+function descriptionOf(saved: SavedDomain): DomainDescription {
+  const { description, vcoprocs } = saved;
+  if (!isAlive(saved)) return description;
+  const { position } = description;
+  const coprocs = vcoprocs.map(({ firmware, parameters, report }) => ({
+    coproc: report.coproc,
+    firmware,
+    parameters,
+    position,
+  }));
+  return { ...description, coprocs };
+}
