@@ -15,7 +15,7 @@ import { SharedCoproc, type Occupancy } from './coproc.ts';
 import { saveSystem } from './checkpoint.ts';
 import { Domain, type DomainFiles } from './domain.ts';
 import { shareOf, type SavedDomain, type SavedSystem, type SavedVcoproc, type Share } from './saved.ts';
-import { schedulerSettings } from './scheduler-settings.ts';
+import { schedulerSettings, type ScheduleChange } from './scheduler-settings.ts';
 import { Vcoproc } from './vcoproc.ts';
 
 /** What a hypervisor is made of. */
@@ -30,16 +30,6 @@ export interface Parts {
 }
 
 const ADD_TO_BUILD = '; a build has what createHypervisor is given';
-
-/** A change of a coprocessor's scheduling; what is not named stays. */
-export interface ScheduleChange {
-  readonly algorithm?: string;
-  readonly timeslice?: Duration;
-  /** Of the new algorithm. */
-  readonly parameters?: SchedulerParameters;
-  /** What the new algorithm is told of each vcoproc; of the others, what the old one knew. */
-  readonly vcoprocs?: ReadonlyMap<VcoprocId, SchedulerParameters>;
-}
 
 /** The figures of a hypervisor at one instant. */
 export interface Figures {

@@ -5,7 +5,7 @@ import type { GuestCoproc, GuestDomain } from '../../src/contract/guest.ts';
 import type { Runtime } from '../../src/contract/port.ts';
 import type { SavedSystem } from '../../src/hypervisor/saved.ts';
 import { packPlain, unpackPlain } from '../../src/toolstack/control/frame.ts';
-import { PLATFORMS, RUNTIMES, Rig, coproc, withRig } from '../rig.ts';
+import { PLATFORMS, RUNTIMES, coproc, withRig, type Rig } from '../rig.ts';
 
 const COPY = 2;
 const COUNT = 4;

@@ -2,6 +2,7 @@ import { encode } from 'fast-png';
 import type {
   Command,
   Completion,
+  GuestBuffer,
   GuestCoproc,
   GuestDomain,
   GuestProgram,
@@ -40,8 +41,12 @@ async function main(domain: GuestDomain): Promise<void> {
   const outstanding = count(domain, 'outstanding', 4, 64);
 
   const gpu = domain.coproc('gpu0');
-  await loadNetwork(domain, gpu, networkFile);
-  const words = await classify(domain, gpu, digits, { samples, batch, outstanding });
+  const progress: Progress = (domain.resumed as Progress | undefined) ?? { loaded: false };
+  domain.onCheckpoint(() => progress);
+  // What was under way when the system was saved is awaited where it left off.
+  const again = gpu.outstanding().map(({ completion }) => completion);
+  if (!progress.loaded) await loadNetwork(domain, gpu, networkFile, progress, again.shift());
+  const words = await classify(domain, gpu, digits, { samples, batch, outstanding }, progress, again);
 
   const results = Array.from({ length: samples }, (_, index): Classification => {
     const record = words.subarray(index * RECORD, (index + 1) * RECORD);
@@ -59,12 +64,46 @@ async function main(domain: GuestDomain): Promise<void> {
   domain.verify('accuracy is what was measured in training', () => accurate(results, figures.int8));
 }
 
+/** A buffer and where the firmware finds it. */
+interface Place {
+  readonly address: number;
+  readonly iova: number;
+}
+
+/** How far it is, for a checkpoint. */
+interface Progress {
+  /** The network, while it is being loaded. */
+  loading?: Place;
+  loaded: boolean;
+  work?: { readonly input: Place; readonly output: Place; next: number };
+}
+
+/** The buffer that was there before, or a new one. */
+function place(
+  domain: GuestDomain,
+  gpu: GuestCoproc,
+  size: number,
+  rights: 'read' | 'write',
+  before: Place | undefined,
+): { readonly buffer: GuestBuffer; readonly iova: number } {
+  if (before !== undefined) return { buffer: domain.memory.at(before.address), iova: before.iova };
+  const buffer = domain.memory.allocate(size);
+  return { buffer, iova: gpu.map(buffer, rights) };
+}
+
 /** Loads the network into the coprocessor, where it stays. */
-async function loadNetwork(domain: GuestDomain, gpu: GuestCoproc, file: Uint8Array): Promise<void> {
-  const buffer = domain.memory.allocate(file.length);
-  buffer.bytes.set(file);
-  const iova = gpu.map(buffer, 'read');
-  const [layers] = (await run(gpu, { op: LOAD, args: [iova, file.length] })).results;
+async function loadNetwork(
+  domain: GuestDomain,
+  gpu: GuestCoproc,
+  file: Uint8Array,
+  progress: Progress,
+  pending: Promise<Completion> | undefined,
+): Promise<void> {
+  const { buffer, iova } = place(domain, gpu, file.length, 'read', progress.loading);
+  if (pending === undefined) buffer.bytes.set(file);
+  progress.loading = { address: buffer.address, iova };
+  const [layers] = (await run(gpu, { op: LOAD, args: [iova, file.length] }, pending)).results;
+  progress.loaded = true;
   domain.log(`network of ${layers} layers, ${file.length} bytes, is loaded`);
   await gpu.unmap(iova);
   domain.memory.free(buffer);
@@ -76,36 +115,45 @@ async function classify(
   gpu: GuestCoproc,
   digits: Digits,
   { samples, batch, outstanding }: { samples: number; batch: number; outstanding: number },
+  progress: Progress,
+  again: readonly Promise<Completion>[],
 ): Promise<Int32Array> {
-  const input = domain.memory.allocate(samples * PIXELS);
-  const output = domain.memory.allocate(samples * RECORD * 4);
-  input.bytes.set(digits.pixels.subarray(0, samples * PIXELS));
-  const [inputIova, outputIova] = [gpu.map(input, 'read'), gpu.map(output, 'write')];
-
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < samples) {
-      const first = next;
+  const input = place(domain, gpu, samples * PIXELS, 'read', progress.work?.input);
+  const output = place(domain, gpu, samples * RECORD * 4, 'write', progress.work?.output);
+  input.buffer.bytes.set(digits.pixels.subarray(0, samples * PIXELS));
+  const work = (progress.work ??= {
+    input: { address: input.buffer.address, iova: input.iova },
+    output: { address: output.buffer.address, iova: output.iova },
+    next: 0,
+  });
+  const lane = async (pending: Promise<Completion> | undefined): Promise<void> => {
+    if (pending !== undefined) demandOk(gpu, CLASSIFY, await pending);
+    while (work.next < samples) {
+      const first = work.next;
       const size = Math.min(batch, samples - first);
-      next += size;
-      const args = [inputIova + first * PIXELS, size, outputIova + first * RECORD * 4];
+      work.next += size;
+      const args = [input.iova + first * PIXELS, size, output.iova + first * RECORD * 4];
       await run(gpu, { op: CLASSIFY, args });
     }
   };
-  await Promise.all(Array.from({ length: outstanding }, lane));
+  await Promise.all(Array.from({ length: outstanding }, (_, place) => lane(again[place])));
 
   const records = new Int32Array(samples * RECORD);
-  new Uint8Array(records.buffer).set(output.bytes.subarray(0, samples * RECORD * 4));
-  await Promise.all([gpu.unmap(inputIova), gpu.unmap(outputIova)]);
-  domain.memory.free(input);
-  domain.memory.free(output);
+  new Uint8Array(records.buffer).set(output.buffer.bytes.subarray(0, samples * RECORD * 4));
+  await Promise.all([gpu.unmap(input.iova), gpu.unmap(output.iova)]);
+  domain.memory.free(input.buffer);
+  domain.memory.free(output.buffer);
   return records;
 }
 
-async function run(gpu: GuestCoproc, command: Command): Promise<Completion> {
-  const completion = await gpu.submit(command);
+/** `pending`: the command is under way already. */
+async function run(gpu: GuestCoproc, command: Command, pending?: Promise<Completion>): Promise<Completion> {
+  return demandOk(gpu, command.op, await (pending ?? gpu.submit(command)));
+}
+
+function demandOk(gpu: GuestCoproc, op: number, completion: Completion): Completion {
   if (completion.status !== 'ok') {
-    throw new Error(`command ${command.op} on ${gpu.id} ${completion.status}: ${completion.reason}`);
+    throw new Error(`command ${op} on ${gpu.id} ${completion.status}: ${completion.reason}`);
   }
   return completion;
 }

@@ -4,7 +4,7 @@ import type { GuestDomain, GuestProgram, Verdict } from '../../../src/contract/g
 import { overlay } from './camera/overlay.ts';
 import { crop, readPicture, scaledDown } from './camera/picture.ts';
 import { type Corner, type Picture, cornersOf, edgesOf, gradientOf } from './camera/reference.ts';
-import { CROWDED, type Sight, type VisionSettings, openLane } from './camera/vision.ts';
+import { CROWDED, type LaneProgress, type Sight, type VisionSettings, openLane } from './camera/vision.ts';
 
 /**
  * Camera: finds edges and corners on the shared DSP (firmware `vision`) in the frames of a camera that pans over
@@ -36,17 +36,23 @@ async function main(domain: GuestDomain): Promise<void> {
     alarm: argument(domain, 'alarm', 250, LARGEST),
   };
   const dsp = domain.coproc('dsp0');
-  let alarms = 0;
+  const progress: Progress = (domain.resumed as Progress | undefined) ?? {
+    alarms: 0,
+    next: 0,
+    sights: [],
+    lanes: undefined,
+  };
+  domain.onCheckpoint(() => progress);
   dsp.onInterrupt((number) => {
     if (number !== CROWDED) return;
-    alarms++;
-    domain.log(`alarm ${alarms}: more than ${settings.alarm} corners`);
+    progress.alarms++;
+    domain.log(`alarm ${progress.alarms}: more than ${settings.alarm} corners`);
   });
 
-  const sights = await see(domain, frames, argument(domain, 'outstanding', 2, 16), settings);
+  const sights = await see(domain, frames, argument(domain, 'outstanding', 2, 16), settings, progress);
   const crowded = sights.filter(({ found }) => found > settings.alarm).length;
   // An interrupt may come after the completion of the command that raised it.
-  for (let patience = 100; alarms < crowded && patience > 0; patience--) await domain.sleep(ms(1));
+  for (let patience = 100; progress.alarms < crowded && patience > 0; patience--) await domain.sleep(ms(1));
 
   domain.write('corners.csv', new TextEncoder().encode(cornersCsv(sights)));
   domain.verify('edges and corners equal the reference', () => {
@@ -60,8 +66,8 @@ async function main(domain: GuestDomain): Promise<void> {
     return compare(frames, sights, settings);
   });
   domain.verify('one interrupt for each crowded frame', () => ({
-    ok: alarms === crowded,
-    detail: `${alarms} interrupts, ${crowded} of ${frames.length} frames with more than ${settings.alarm} corners`,
+    ok: progress.alarms === crowded,
+    detail: `${progress.alarms} interrupts, ${crowded} of ${frames.length} frames with more than ${settings.alarm} corners`,
   }));
 }
 
@@ -90,27 +96,51 @@ function panOver(scene: Picture, window: { count: number; width: number; height:
   });
 }
 
+/** How far it is, for a checkpoint. */
+interface Progress {
+  alarms: number;
+  /** The next frame that nobody has. */
+  next: number;
+  readonly sights: Sight[];
+  /** Who has which frame; those that are through have none. Absent: nobody has begun. */
+  lanes: ({ readonly lane: LaneProgress; frame: number | undefined } | undefined)[] | undefined;
+}
+
 /** Hands the frames to the DSP, several at a time. */
 async function see(
   domain: GuestDomain,
   frames: readonly Picture[],
   outstanding: number,
   settings: VisionSettings,
+  progress: Progress,
 ): Promise<Sight[]> {
+  const dsp = domain.coproc('dsp0');
   const pixels = Math.max(...frames.map(({ width, height }) => width * height));
-  const sights: Sight[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    const lane = openLane(domain, domain.coproc('dsp0'), pixels, settings);
-    while (next < frames.length) {
-      const index = next++;
-      const sight = await lane.look(frames[index]!);
+  const before = progress.lanes;
+  const lanes: NonNullable<Progress['lanes']> = [];
+  progress.lanes = lanes;
+  const again = dsp.outstanding();
+  const { sights } = progress;
+  const work = async (place: number): Promise<void> => {
+    const found = before?.[place];
+    if (before !== undefined && found === undefined) return;
+    const lane = openLane(domain, dsp, pixels, settings, found?.lane);
+    const own = { lane: lane.progress, frame: found?.frame };
+    lanes[place] = own;
+    let underWay = own.frame !== undefined;
+    while (underWay || progress.next < frames.length) {
+      const index: number = underWay ? own.frame! : progress.next++;
+      own.frame = index;
+      const sight = await lane.look(frames[index]!, underWay ? again : undefined);
+      underWay = false;
       domain.log(`frame ${index}: ${sight.edgePixels} edge pixels, ${sight.found} corners`);
       sights[index] = sight;
     }
+    lanes[place] = undefined;
     await lane.close();
   };
-  await Promise.all(Array.from({ length: Math.min(outstanding, frames.length) }, work));
+  const count = before?.length ?? Math.min(outstanding, frames.length);
+  await Promise.all(Array.from({ length: count }, (_, place) => work(place)));
   return sights;
 }
 

@@ -1,6 +1,12 @@
 import { encode } from 'fast-png';
-import type { GuestDomain, GuestFile, GuestProgram, Verdict } from '../../../src/contract/guest.ts';
-import { type Decoder, type Photo, openDecoder } from './media/decoder.ts';
+import type {
+  Completion,
+  GuestDomain,
+  GuestFile,
+  GuestProgram,
+  Verdict,
+} from '../../../src/contract/guest.ts';
+import { type Decoder, type DecoderProgress, type Photo, openDecoder } from './media/decoder.ts';
 import { decodeReference } from './media/reference.ts';
 
 /**
@@ -27,7 +33,21 @@ interface Decoded {
   readonly pixels: Uint8Array;
   readonly warnings: number;
   /** Later decodings that gave other bits. */
+  readonly changed: number;
+}
+
+/** How often a photo was decoded, and what came of it. */
+interface Rounds {
+  done: number;
+  pixels: Uint8Array | undefined;
+  warnings: number;
   changed: number;
+}
+
+/** How far it is, for a checkpoint: one of each for each file that was begun with. */
+interface Progress {
+  readonly decoders: DecoderProgress[];
+  readonly rounds: Rounds[];
 }
 
 async function main(domain: GuestDomain): Promise<void> {
@@ -38,9 +58,22 @@ async function main(domain: GuestDomain): Promise<void> {
       : [domain.input];
   const dsp = domain.coproc('dsp0');
   // One file at a time opens, so that the domain's memory never depends on the order of completions.
+  const progress: Progress = (domain.resumed as Progress | undefined) ?? { decoders: [], rounds: [] };
+  domain.onCheckpoint(() => progress);
+  const again = dsp.outstanding();
   const decoders: Decoder[] = [];
-  for (const file of files) decoders.push(await openDecoder(domain, dsp, file));
-  const decoded = await Promise.all(decoders.map((decoder) => decodeOften(decoder, repeat)));
+  for (const [place, file] of files.entries()) {
+    const own = (progress.decoders[place] ??= { places: [], found: undefined });
+    // A file that was being opened when the system was saved had the only command.
+    const pending = own.found === undefined ? again.shift()?.completion : undefined;
+    decoders.push(await openDecoder(domain, dsp, file, own, pending));
+  }
+  const decoded = await Promise.all(
+    decoders.map((decoder, place) => {
+      const rounds = (progress.rounds[place] ??= { done: 0, pixels: undefined, warnings: 0, changed: 0 });
+      return decodeOften(decoder, repeat, rounds, again.find(decoder.owns)?.completion);
+    }),
+  );
   for (const decoder of decoders) await decoder.close();
 
   for (const { photo, warnings } of decoded) {
@@ -58,14 +91,22 @@ async function main(domain: GuestDomain): Promise<void> {
   }
 }
 
-async function decodeOften(decoder: Decoder, repeat: number): Promise<Decoded> {
-  const { warnings } = await decoder.decode();
-  const decoded: Decoded = { photo: decoder.photo, pixels: decoder.pixels.slice(), warnings, changed: 0 };
-  for (let again = 1; again < repeat; again++) {
-    await decoder.decode();
-    if (Buffer.compare(decoder.pixels, decoded.pixels) !== 0) decoded.changed++;
+async function decodeOften(
+  decoder: Decoder,
+  repeat: number,
+  rounds: Rounds,
+  again: Promise<Completion> | undefined,
+): Promise<Decoded> {
+  for (let pending = again; rounds.done < repeat; pending = undefined) {
+    const { warnings } = await decoder.decode(pending);
+    if (rounds.pixels === undefined) {
+      rounds.pixels = decoder.pixels.slice();
+      rounds.warnings = warnings;
+    } else if (Buffer.compare(decoder.pixels, rounds.pixels) !== 0) rounds.changed++;
+    rounds.done++;
   }
-  return decoded;
+  const { pixels, warnings, changed } = rounds;
+  return { photo: decoder.photo, pixels: pixels!, warnings, changed };
 }
 
 /** How far the decoded picture is from the reference. */

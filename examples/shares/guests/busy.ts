@@ -10,8 +10,12 @@ export default {
     const gpu = domain.coproc('gpu0');
     let on = true;
     domain.onShutdown(() => (on = false));
-    for (let round = 0; on; round++) {
-      const { status, reason } = await gpu.submit({ op: COUNT, args: [STEPS] });
+    let round = (domain.resumed as number | undefined) ?? 0;
+    domain.onCheckpoint(() => round);
+    let [again] = gpu.outstanding();
+    for (; on; round++) {
+      const { status, reason } = await (again?.completion ?? gpu.submit({ op: COUNT, args: [STEPS] }));
+      again = undefined;
       if (status !== 'ok') domain.log(`command ${round} ${status}: ${reason}`);
       if (status === 'cancelled') return;
     }

@@ -4,6 +4,7 @@ import type {
   GuestBuffer,
   GuestCoproc,
   GuestDomain,
+  OutstandingCommand,
 } from '../../../../src/contract/guest.ts';
 import type { Corner, Picture } from './reference.ts';
 
@@ -38,38 +39,71 @@ export interface Sight {
   readonly found: number;
 }
 
+/** How far a lane is, for a checkpoint: where its memory is, and what was answered of the frame under way. */
+export interface LaneProgress {
+  readonly places: readonly { readonly address: number; readonly iova: number }[];
+  edges: Completion | undefined;
+  corners: Completion | undefined;
+}
+
 /** Guest memory for one frame at a time. */
 export interface Lane {
-  /** Finds edges and corners of a frame of at most the lane's size: two commands at once. */
-  look(frame: Picture): Promise<Sight>;
+  readonly progress: LaneProgress;
+  /**
+   * Finds edges and corners of a frame of at most the lane's size: two commands at once. `again`: the frame is
+   * under way since before a resume, and these commands may be its.
+   */
+  look(frame: Picture, again?: readonly OutstandingCommand[]): Promise<Sight>;
   /** Gives the memory back. */
   close(): Promise<void>;
 }
 
+/** Takes memory for a lane, or finds that of one that was saved. */
 export function openLane(
   domain: GuestDomain,
   dsp: GuestCoproc,
   pixels: number,
   settings: VisionSettings,
+  before?: LaneProgress,
 ): Lane {
-  const place = (bytes: number, rights: 'read' | 'write' | 'read-write') => {
+  const sizes = [
+    [4 * pixels, 'read'],
+    [pixels, 'read-write'],
+    // A row of odd width takes one byte more, and a frame has at most as many rows as pixels.
+    [2 * pixels, 'read-write'],
+    [settings.capacity * ENTRY_BYTES, 'write'],
+  ] as const;
+  const places = sizes.map(([bytes, rights], place) => {
+    const found = before?.places[place];
+    if (found !== undefined) return { buffer: domain.memory.at(found.address), iova: found.iova };
     const buffer = domain.memory.allocate(bytes);
     return { buffer, iova: dsp.map(buffer, rights) };
-  };
-  const frameAt = place(4 * pixels, 'read');
-  const edgesAt = place(pixels, 'read-write');
-  // A row of odd width takes one byte more, and a frame has at most as many rows as pixels.
-  const scratchAt = place(2 * pixels, 'read-write');
-  const listAt = place(settings.capacity * ENTRY_BYTES, 'write');
+  });
+  const [frameAt, edgesAt, scratchAt, listAt] = places as [Place, Place, Place, Place];
   const { low, high, capacity, threshold, alarm } = settings;
+  const progress: LaneProgress = {
+    places: places.map(({ buffer, iova }) => ({ address: buffer.address, iova })),
+    edges: before?.edges,
+    corners: before?.corners,
+  };
 
   return {
-    async look(frame) {
-      frameAt.buffer.bytes.set(frame.data);
+    progress,
+    async look(frame, again) {
+      if (again === undefined) {
+        frameAt.buffer.bytes.set(frame.data);
+        progress.edges = progress.corners = undefined;
+      }
+      const answer = async (what: 'edges' | 'corners', command: Required<Command>): Promise<Completion> => {
+        const pending = again?.find(
+          (other) => other.command.op === command.op && other.command.args[0] === frameAt.iova,
+        );
+        return (progress[what] ??= await run(dsp, command, pending?.completion));
+      };
       const source = [frameAt.iova, frame.width, frame.height];
       const [edgesDone, cornersDone] = await Promise.all([
-        run(dsp, { op: EDGES, args: [...source, edgesAt.iova, scratchAt.iova, low, high] }),
-        run(dsp, {
+        answer('edges', { op: EDGES, args: [...source, edgesAt.iova, scratchAt.iova, low, high] }),
+        answer('corners', {
           op: CORNERS,
           args: [...source, 0, 0, 0, 0, listAt.iova, capacity, threshold, alarm],
         }),
@@ -84,7 +118,7 @@ export function openLane(
       };
     },
     async close() {
-      for (const { buffer, iova } of [frameAt, edgesAt, scratchAt, listAt]) {
+      for (const { buffer, iova } of places) {
         await dsp.unmap(iova);
         domain.memory.free(buffer);
       }
@@ -92,8 +126,14 @@ export function openLane(
   };
 }
 
-async function run(dsp: GuestCoproc, command: Command): Promise<Completion> {
-  const completion = await dsp.submit(command);
+interface Place {
+  readonly buffer: GuestBuffer;
+  readonly iova: number;
+}
+
+/** `pending`: the command is under way already. */
+async function run(dsp: GuestCoproc, command: Command, pending?: Promise<Completion>): Promise<Completion> {
+  const completion = await (pending ?? dsp.submit(command));
   if (completion.status !== 'ok') {
     throw new Error(`command ${command.op} on ${dsp.id} ${completion.status}: ${completion.reason}`);
   }

@@ -4,6 +4,7 @@ import type {
   GuestCoproc,
   GuestDomain,
   GuestFile,
+  OutstandingCommand,
 } from '../../../../src/contract/guest.ts';
 
 /** The firmware `jpeg`: its operations, and what its error codes mean. See its `firmware.ts` and `errors.ts`. */
@@ -30,22 +31,44 @@ export interface Photo {
 /** A photo with the buffers that its decoding needs, mapped for the DSP. */
 export interface Decoder {
   readonly photo: Photo;
-  /** Decodes once. Throws an `Error` of one line that names the file when that fails. */
-  decode(): Promise<{ warnings: number }>;
+  /**
+   * Decodes once. Throws an `Error` of one line that names the file when that fails. `again`: the decoding is under
+   * way since before a resume.
+   */
+  decode(again?: Promise<Completion>): Promise<{ warnings: number }>;
+  /** Whether a command is this decoder's. */
+  owns(command: OutstandingCommand): boolean;
   /** The picture that `decode` left, 3 bytes a pixel, in memory shared with the DSP. */
   readonly pixels: Uint8Array<SharedArrayBuffer>;
   close(): Promise<void>;
 }
 
-/** Asks the firmware what `file` is and takes the memory to decode it. Throws as `decode` does. */
-export async function openDecoder(domain: GuestDomain, dsp: GuestCoproc, file: GuestFile): Promise<Decoder> {
+/** How far the opening of a decoder is, for a checkpoint: its buffers, and what the firmware said of the file. */
+export interface DecoderProgress {
+  readonly places: { readonly address: number; readonly iova: number }[];
+  found: readonly number[] | undefined;
+}
+
+/**
+ * Asks the firmware what `file` is and takes the memory to decode it. Throws as `decode` does. `progress` is filled on
+ * the way; one that was saved is gone on with, and `again` is then what was under way.
+ */
+export async function openDecoder(
+  domain: GuestDomain,
+  dsp: GuestCoproc,
+  file: GuestFile,
+  progress: DecoderProgress,
+  again?: Promise<Completion>,
+): Promise<Decoder> {
   const { name, bytes: jpeg } = file;
   if (jpeg.length === 0) throw new Error(`${name}: the file is empty; give a JPEG`);
   const mapped: { buffer: GuestBuffer; iova: number }[] = [];
   const allocate = (size: number, rights: 'read' | 'write' | 'read-write') => {
-    const buffer = domain.memory.allocate(size);
-    const entry = { buffer, iova: dsp.map(buffer, rights) };
+    const before = progress.places[mapped.length];
+    const buffer = before === undefined ? domain.memory.allocate(size) : domain.memory.at(before.address);
+    const entry = { buffer, iova: before?.iova ?? dsp.map(buffer, rights) };
     mapped.push(entry);
+    if (before === undefined) progress.places.push({ address: buffer.address, iova: entry.iova });
     return entry;
   };
   const close = async (): Promise<void> => {
@@ -59,8 +82,8 @@ export async function openDecoder(domain: GuestDomain, dsp: GuestCoproc, file: G
     const input = allocate(jpeg.length, 'read');
     input.buffer.bytes.set(jpeg);
     const compressed = [input.iova, jpeg.length];
-    const found = outcomeOf(name, await dsp.submit({ op: PROBE, args: compressed }));
-    const [width = 0, height = 0, , progressive = 0, scratchBytes = 0] = found;
+    progress.found ??= outcomeOf(name, await (again ?? dsp.submit({ op: PROBE, args: compressed })));
+    const [width = 0, height = 0, , progressive = 0, scratchBytes = 0] = progress.found;
     const outputBytes = width * height * RGB;
     const output = allocate(outputBytes, 'write');
     const scratch = allocate(scratchBytes, 'read-write');
@@ -69,12 +92,13 @@ export async function openDecoder(domain: GuestDomain, dsp: GuestCoproc, file: G
     return {
       photo: { name, jpeg, width, height, isProgressive: progressive === 1 },
       pixels,
-      async decode() {
+      async decode(pending) {
         // What an earlier decoding left would hide that this one did nothing.
-        pixels.fill(0);
-        const [, , , , , warnings = 0] = outcomeOf(name, await dsp.submit({ op: DECODE, args }));
+        if (pending === undefined) pixels.fill(0);
+        const [, , , , , warnings = 0] = outcomeOf(name, await (pending ?? dsp.submit({ op: DECODE, args })));
         return { warnings };
       },
+      owns: ({ command }) => command.op === DECODE && command.args[0] === input.iova,
       close,
     };
   } catch (error) {
