@@ -1,3 +1,4 @@
+import type { Duration } from '../src/base/units.ts';
 import type { CampaignTask } from '../src/explore/campaign.ts';
 import type { RunRecord } from '../src/explore/records.ts';
 import { runSeed } from '../src/explore/run-seeds.ts';
@@ -7,12 +8,14 @@ const subjects = new Map<string, Promise<Subject>>();
 
 /** Runs the seeds of one batch, one after the other. */
 export default async function runBatch(task: CampaignTask): Promise<RunRecord[]> {
-  const { subjectModule, system, seeds } = task;
-  const key = `${subjectModule} ${system}`;
+  const { subjectModule, system, length, seeds } = task;
+  const key = `${subjectModule} ${system} ${length}`;
   let opened = subjects.get(key);
   if (opened === undefined) {
-    const module = (await import(subjectModule)) as { openSubject(system: string): Promise<Subject> };
-    opened = module.openSubject(system);
+    const module = (await import(subjectModule)) as {
+      openSubject(system: string, length: Duration): Promise<Subject>;
+    };
+    opened = module.openSubject(system, length);
     subjects.set(key, opened);
   }
   const subject = await opened;

@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import type { Duration } from '../base/units.ts';
 import type { FaultPlan } from '../faults/plan.ts';
 import type { RunRecord } from './records.ts';
 
@@ -17,6 +18,8 @@ export interface CampaignTask {
   /** URL of the module that exports `openSubject`. */
   readonly subjectModule: string;
   readonly system: string;
+  /** Virtual time after which a folder's domains are over. */
+  readonly length: Duration;
   readonly seeds: readonly number[];
   readonly plan: FaultPlan;
   readonly faults: number;

@@ -76,11 +76,11 @@ export class StepLaws {
   }
 
   #interrupts(vcoproc: Vcoproc): void {
-    const { state, unheard, name, slot, settings } = vcoproc;
+    const { state, name, slot, settings } = vcoproc;
     if (state === 'isolated' || state === 'gone') return;
     const onTheirWay = interruptsTold(this.#events.get(settings.coproc)!, slot);
-    if (unheard === onTheirWay) return;
-    const { raised, delivered, pending, dropped } = vcoproc.report.interrupts;
+    const { raised, delivered, pending, dropped } = vcoproc.interrupts;
+    if (raised === delivered + pending + dropped + onTheirWay) return;
     broken(
       'interrupts',
       `${name}: ${raised} raised, ${delivered} delivered, ${pending} pending, ${dropped} dropped, ${onTheirWay} on their way`,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Instant } from '../base/units.ts';
+import type { Duration, Instant } from '../base/units.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { faultSchema, type FaultPlan } from '../faults/plan.ts';
 import type { Decision } from './decisions.ts';
@@ -18,6 +18,8 @@ const tapeSchema = z.strictObject({
   /** A system's folder as the campaign was given it, or the name of a built-in one. */
   system: z.string(),
   seed: z.int().nullable(),
+  /** Virtual time after which a folder's domains are over, in nanoseconds. */
+  length: z.int().min(1).default(1e9),
   /** Faults that the oracle may add to the plan. */
   faults: z.int().min(0),
   plan: z.strictObject({ faults: z.array(faultSchema) }),
@@ -37,6 +39,8 @@ const tapeSchema = z.strictObject({
 export interface Tape {
   readonly system: string;
   readonly seed: number | null;
+  /** Virtual time after which a folder's domains are over. */
+  readonly length: Duration;
   readonly faults: number;
   readonly plan: FaultPlan;
   readonly decisions: readonly Decision[];
@@ -44,7 +48,7 @@ export interface Tape {
 }
 
 export const tapeOf = (
-  run: Pick<Tape, 'system' | 'seed' | 'faults' | 'plan'>,
+  run: Pick<Tape, 'system' | 'seed' | 'length' | 'faults' | 'plan'>,
   result: TrialResult & { readonly failure: Failure },
 ): Tape => ({
   ...run,
@@ -72,5 +76,5 @@ export function readTape(text: string): Outcome<Tape> {
     return failed(`${issue!.path.join('.') || 'the file'}: ${issue!.message}`);
   }
   const { format: _format, version: _version, expect, ...tape } = parsed.data;
-  return ok({ ...tape, expect: { ...expect, at: expect.at as Instant } });
+  return ok({ ...tape, length: tape.length as Duration, expect: { ...expect, at: expect.at as Instant } });
 }

@@ -339,7 +339,6 @@ export class Hypervisor {
       firmware: firmware.value,
       firmwareName,
       ram: domain.ram,
-      memory: this.#parts.runtime.memory,
       timeline: this.#parts.runtime.timeline,
       trace: this.#parts.trace,
       host: coproc,

@@ -8,7 +8,7 @@ import { GuestError, type GuestBuffer, type GuestCoproc } from '../contract/gues
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Outcome } from '../base/outcome.ts';
-import type { ContextSpec, MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { ContextSpec, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
@@ -49,7 +49,6 @@ export interface VcoprocSettings {
   /** What the firmware was asked for by. */
   readonly firmwareName: string;
   readonly ram: GuestRam;
-  readonly memory: MemorySource;
   readonly timeline: Timeline;
   readonly trace: TraceSink;
   readonly host: Host;
@@ -95,23 +94,20 @@ export class Vcoproc {
   #waitingSince: Instant | undefined;
 
   constructor(settings: VcoprocSettings) {
+    const { timeline, host, platform, ram } = settings;
     this.settings = settings;
     this.slot = settings.slot;
     this.name = vcoprocId(settings.domain, settings.coproc);
-    this.#imageMemory = settings.memory.shared(imageBytes(settings.firmware));
-    this.#local = settings.memory.local(settings.firmware.memoryPages);
+    this.#imageMemory = ram.source.shared(imageBytes(settings.firmware));
+    this.#local = ram.source.local(settings.firmware.memoryPages);
     this.#image = new ContextImage(this.#imageMemory, settings.firmware);
-    this.#space = new AddressSpace(settings.ram.size, settings.memory);
-    this.window = new RegisterWindow(
-      settings.platform,
-      this.#image,
-      settings.platform.core.interruptMask,
-      () => this.takePending(),
+    this.#space = new AddressSpace(ram.size, ram.source);
+    this.window = new RegisterWindow(platform, this.#image, platform.core.interruptMask, () =>
+      this.takePending(),
     );
-    const { timeline, host } = settings;
     this.queues = new QueueTable({
       timeline,
-      memory: settings.memory,
+      memory: ram.source,
       over: settings.over,
       hears: () => this.hears,
       kick: () => this.#kick(),
@@ -366,10 +362,9 @@ export class Vcoproc {
     this.#dropUndelivered();
   }
 
-  /** Interrupts that were raised and are neither delivered, pending nor dropped: those that the hypervisor has not heard of. */
-  get unheard(): number {
-    const { raised, pendingCount } = this.#image;
-    return raised - this.#delivered - this.#dropped - this.#held.length - pendingCount;
+  get interrupts(): VcoprocReport['interrupts'] {
+    const { raised, pending } = this.#image.interrupts(this.#held.length);
+    return { raised, delivered: this.#delivered, pending, dropped: this.#dropped };
   }
 
   /** Everything of it, as plain data. Only while its context is away and its domain hears nothing. */
@@ -410,7 +405,6 @@ export class Vcoproc {
   }
 
   get report(): VcoprocReport {
-    const pending = this.#held.length + this.#image.pendingCount;
     return {
       id: this.name,
       domain: this.settings.domain,
@@ -423,7 +417,7 @@ export class Vcoproc {
       overrun: this.overrun,
       wait: this.wait.spread,
       commands: this.queues.counts,
-      interrupts: { raised: this.#image.raised, delivered: this.#delivered, pending, dropped: this.#dropped },
+      interrupts: this.interrupts,
       faults: [...this.faults],
     };
   }

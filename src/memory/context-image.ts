@@ -149,11 +149,11 @@ export class ContextImage {
     return lines;
   }
 
-  /** Interrupts that are pending, on all lines. */
-  get pendingCount(): number {
-    let count = 0;
-    for (let line = 0; line < LINES; line++) count += this.pending[line]!;
-    return count;
+  /** Interrupts that were raised, and those that are pending: on all lines and `held` elsewhere. */
+  interrupts(held: number): { readonly raised: number; readonly pending: number } {
+    let pending = held;
+    for (let line = 0; line < LINES; line++) pending += this.pending[line]!;
+    return { raised: this.raised, pending };
   }
 
   countRaised(): void {

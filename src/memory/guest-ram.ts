@@ -22,6 +22,8 @@ export interface SavedRam {
  */
 export class GuestRam {
   readonly memory: SharedArrayBuffer;
+  /** Where all memory of its domain comes from. */
+  readonly source: MemorySource;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   /** Free runs of pages, by first page, in ascending order, never touching each other. */
   #free: { first: number; count: number }[];
@@ -32,6 +34,7 @@ export class GuestRam {
 
   constructor(size: number, source: MemorySource = freshMemory) {
     assert(size > 0 && size % PAGE_BYTES === 0, 'guest memory is whole pages');
+    this.source = source;
     this.memory = source.shared(size);
     this.#bytes = new Uint8Array(this.memory);
     this.#free = [{ first: 0, count: size / PAGE_BYTES }];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { failed, type Outcome } from '../base/outcome.ts';
-import { ms, seconds } from '../base/units.ts';
+import { ms, seconds, type Duration } from '../base/units.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import type { VcoprocId } from '../contract/names.ts';
@@ -20,15 +20,17 @@ import { readSystem } from './known.ts';
 import { platformsOf } from './platforms.ts';
 import { checkScheduling, schedulersOf } from './scheduling.ts';
 
-/** Virtual time after which a folder's domains are over in a campaign. */
+/** Virtual time after which a folder's domains are over in a campaign, unless it is said otherwise. */
 const LENGTH = seconds(1);
+/** A run may take so many times its length to come to its end, faults included. */
+const PATIENCE = 600;
 
 /** The built-in system of random guests. */
 export const SMALL = 'small';
 
 /** A system for a campaign: the built-in one, or a folder's. Throws a `ConfigurationError`. */
-export async function openSubject(system: string): Promise<Subject> {
-  return system === SMALL ? smallSubject() : folderSubject(system);
+export async function openSubject(system: string, length: Duration = LENGTH): Promise<Subject> {
+  return system === SMALL ? smallSubject() : folderSubject(system, length);
 }
 
 function smallSubject(): Subject {
@@ -53,11 +55,12 @@ function takesAnyone(create: SchedulerFactory): boolean {
   return strangers.every((vcoproc) => scheduler.admit(vcoproc, {}).kind === 'admitted');
 }
 
-async function folderSubject(folder: string): Promise<Subject> {
+async function folderSubject(folder: string, length: Duration): Promise<Subject> {
   const system = readSystem(folder);
   const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
-  for (const description of all) guests.push({ description, program: ending(await loadGuest(description)) });
+  for (const description of all)
+    guests.push({ description, program: ending(await loadGuest(description), length) });
   const ownPlatforms = await platformsOf(system);
   const own = await schedulersOf(system);
   checkScheduling(system, all, own);
@@ -79,14 +82,14 @@ async function folderSubject(folder: string): Promise<Subject> {
       coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })),
       domains: guests.map((guest) => ({ ...guest, files })),
       refused: [],
-      bound: { length: seconds(600), steps: 1_000_000_000 },
+      bound: { length: (PATIENCE * Math.max(length, LENGTH)) as Duration, steps: 1_000_000_000 },
     }),
   };
 }
 
-/** A guest that is over after {@link LENGTH}, whatever it still would do: many systems never end by themselves. */
-function ending(program: GuestProgram): GuestProgram {
-  return { main: (domain) => Promise.race([program.main(domain), domain.sleep(LENGTH)]) };
+/** A guest that is over after `length`, whatever it still would do: many systems never end by themselves. */
+function ending(program: GuestProgram, length: Duration): GuestProgram {
+  return { main: (domain) => Promise.race([program.main(domain), domain.sleep(length)]) };
 }
 
 /** Firmware is read and prepared once for all runs. */

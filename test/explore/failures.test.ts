@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { seconds } from '../../src/base/units.ts';
 import { replayed, seeded } from '../../src/explore/decisions.ts';
 import { runSeed } from '../../src/explore/run-seeds.ts';
 import { shrink } from '../../src/explore/shrink.ts';
@@ -57,7 +58,10 @@ describe('a failure', () => {
   it('keeps everything on its tape when it is written and read', async () => {
     const subject = { ...(await openSubject('small')), ...defects['names match by prefix']!.build() };
     const [first] = await failing(subject, 100, 1);
-    const tape = tapeOf({ system: 'small', seed: 5, faults: FAULTS, plan: NO_FAULTS }, first!);
+    const tape = tapeOf(
+      { system: 'small', seed: 5, length: seconds(1), faults: FAULTS, plan: NO_FAULTS },
+      first!,
+    );
     expect(readTape(writeTape(tape))).toEqual({ kind: 'ok', value: tape });
     expect(readTape('{')).toMatchObject({ kind: 'failed' });
     expect(readTape('{"format":"covisor tape"}')).toMatchObject({ kind: 'failed' });

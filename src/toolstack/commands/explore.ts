@@ -8,9 +8,9 @@ import { replayed } from '../../explore/decisions.ts';
 import { RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
 import { shrink } from '../../explore/shrink.ts';
 import type { Subject } from '../../explore/subject.ts';
-import { tapeOf } from '../../explore/tape.ts';
+import { tapeOf, type Tape } from '../../explore/tape.ts';
 import { runTrial, type Failure } from '../../explore/trial.ts';
-import { NO_FAULTS, type FaultPlan } from '../../faults/plan.ts';
+import { NO_FAULTS } from '../../faults/plan.ts';
 import { newEpoch, threadClock } from '../../runtime/threads/clock.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import { readPlanFile } from '../fault-plan.ts';
@@ -24,6 +24,7 @@ interface Flags {
   readonly seeds: string;
   readonly jobs?: string;
   readonly timeLimit?: string;
+  readonly virtualTime: string;
   readonly faults?: string;
   readonly randomFaults: string;
   readonly bail: string;
@@ -50,6 +51,7 @@ export const exploreCommand = (terminal: Terminal, exit: (code: number) => void)
     .option('--seeds <A..B>', 'which seeds', '1..1000')
     .option('--jobs <number>', 'workers (default: one per processor)')
     .option('--time-limit <length>', 'begin nothing new after this long, as in 30s, 8h is 480min')
+    .option('--virtual-time <length>', "when a folder's domains are over, in the time of a run", '1s')
     .option('--faults <plan>', 'a fault plan, as YAML or JSON, carried out in every run')
     .option('--random-faults <number>', 'faults that each run may draw besides', '4')
     .option('--bail <number>', 'stop after so many different failures', '1')
@@ -83,9 +85,10 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
   const faults = parseWhole(flags.randomFaults, '--random-faults', 0, 64);
   const guardEvery = parseWhole(flags.guard, '--guard', 1, 2 ** 31);
   const limit = flags.timeLimit === undefined ? undefined : parseDuration(flags.timeLimit, '--time-limit');
+  const length = parseDuration(flags.virtualTime, '--virtual-time');
   const plan = flags.faults === undefined ? NO_FAULTS : readPlanFile(flags.faults);
   // Opened here first: what is wrong with it is said once and at once.
-  const subject = await openSubject(system);
+  const subject = await openSubject(system, length);
   const out = outFolder(flags.out, system, stderr);
   const earlier = flags.resume ? readRecords(out) : new Map<number, RunRecord>();
 
@@ -105,6 +108,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
     await runCampaign({
       subjectModule: SUBJECT.href,
       system,
+      length,
       plan,
       faults,
       guardEvery,
@@ -128,7 +132,12 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
   const failures: { law: string; what: string; times: number; seed: number; replay: string }[] = [];
   for (const found of tally.found.values()) {
     const { record, times } = found;
-    const replay = await explain(subject, { system, plan, faults }, record, join(out, `seed-${record.seed}`));
+    const replay = await explain(
+      subject,
+      { system, length, plan, faults },
+      record,
+      join(out, `seed-${record.seed}`),
+    );
     failures.push({ law: record.failure.law, what: record.failure.what, times, seed: record.seed, replay });
   }
   const marks = Object.fromEntries([...tally.marks].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -153,7 +162,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
 /** Runs a failure again, shrinks it and writes all about it. Returns the line that replays it. */
 async function explain(
   subject: Subject,
-  run: { readonly system: string; readonly plan: FaultPlan; readonly faults: number },
+  run: Pick<Tape, 'system' | 'length' | 'plan' | 'faults'>,
   { seed, decisions, failure }: RunRecord & { readonly failure: Failure },
   folder: string,
 ): Promise<string> {

@@ -41,7 +41,7 @@ Exit codes: 1 it failed again, as it should; 3 stale tape: the code no longer as
 async function replay(path: string, flags: Flags, { stdout, stderr }: Terminal): Promise<number> {
   const tape = readTapeFile(path);
   const rows = parseWhole(flags.rows, '--rows', 1, 1_000_000);
-  const subject = await openSubject(tape.system);
+  const subject = await openSubject(tape.system, tape.length);
   const player = new Player(subject, tape, rows);
   try {
     if (flags.step === true) return await stepThrough(player, { stdout, stderr });
