@@ -1,5 +1,6 @@
 import type { GuestCoproc } from '../../src/contract/guest.ts';
 import type { Bench } from '../harness/bench.ts';
+import type { Race } from '../harness/race.ts';
 import { awake } from '../path/drive.ts';
 import { System } from '../path/system.ts';
 
@@ -48,6 +49,8 @@ export const growthBench: Bench = {
     };
     for (const system of systems) await system.close();
 
+    yield* queueRaces(small, milliseconds);
+
     const one = new System(1);
     const four = new System(4);
     const alone = (await one.domain('a', 'gpu0', 'spin')).coproc('gpu0');
@@ -69,3 +72,32 @@ export const growthBench: Bench = {
     await four.close();
   },
 };
+
+/** One queue among many: the others were used once, and are idle. */
+async function* queueRaces(small: boolean, milliseconds: number): AsyncGenerator<Race, void, void> {
+  const systems: System[] = [];
+  const contestants = [];
+  let bytes = 0;
+  for (const size of small ? [1, 20] : [1, 64, 1024, 4095]) {
+    const system = new System();
+    systems.push(system);
+    const gpu = (await system.domain('guest', 'gpu0', 'noop')).coproc('gpu0');
+    const before = process.memoryUsage().rss;
+    const queues = Array.from({ length: size }, () => gpu.createQueue());
+    await Promise.all(queues.map((queue) => queue.submit({ op: 0 })));
+    bytes = (process.memoryUsage().rss - before) / size;
+    const queue = queues[size >> 1]!;
+    contestants.push({
+      name: `${size} queues`,
+      sample: (): Promise<number> => awake(queue, milliseconds),
+    });
+  }
+  yield {
+    title: 'submit to completion of one queue, the others of its vcoproc idle',
+    unit: 'ns',
+    contestants,
+    questions: [{ of: contestants.at(-1)!.name, to: contestants[0]!.name, goal: 0.8 }],
+    note: `resident memory for each queue, 16 commands large, both sides together: ${(bytes / 1024).toFixed(1)} KiB`,
+  };
+  for (const system of systems) await system.close();
+}

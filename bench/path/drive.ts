@@ -67,7 +67,7 @@ function rounds(batch: CommandBatch, each: Float64Array, until: number): number 
 }
 
 /** No-ops one at a time, each polled for without sleeping, for so long. Says the median in nanoseconds. */
-export async function awake(gpu: GuestCoproc, milliseconds: number): Promise<number> {
+export async function awake(gpu: Pick<GuestCoproc, 'batch'>, milliseconds: number): Promise<number> {
   const each = new Float64Array(100_000);
   const batch = gpu.batch();
   const end = performance.now() + milliseconds;

@@ -34,6 +34,13 @@ export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'on
   blame(what: string): void;
 }
 
+/** One eviction of a queue, which may be gone when it is taken back. */
+export interface Eviction {
+  /** Resolves when no command of it is under way, or the eviction was taken back. */
+  readonly quiet: Promise<void>;
+  restore(): void;
+}
+
 interface Entry {
   readonly index: number;
   readonly queue: CommandQueue;
@@ -124,7 +131,7 @@ export class QueueTable {
     const entry = this.#of(index);
     assert(entry.queue !== this.first, 'the default queue stays as long as its vcoproc');
     const reason = 'its queue was destroyed';
-    entry.queue.close('cancelled', reason);
+    entry.queue.close();
     entry.gone = true;
     this.#change(entry);
     await this.#quiet(entry);
@@ -139,18 +146,24 @@ export class QueueTable {
   // ---- for the hypervisor
 
   /**
-   * Serves a queue no more, until it is restored as often as it was evicted. It stays valid for its owner, and its
-   * commands wait. Resolves when no command of it is under way: one that was begun is finished first.
+   * Serves a queue no more, until each of its evictions is taken back. It stays valid for its owner, and its commands
+   * wait; one that was begun is finished first.
    */
-  evict(index: number): Promise<void> {
+  evict(index: number): Eviction {
     const entry = this.#of(index);
     if (entry.evictions++ === 0) this.#change(entry);
-    return this.#quiet(entry);
+    let restored = false;
+    return {
+      quiet: this.#quiet(entry),
+      restore: () => {
+        assert(!restored, 'an eviction is taken back once');
+        restored = true;
+        this.#restore(entry);
+      },
+    };
   }
 
-  restore(index: number): void {
-    const entry = this.#of(index);
-    assert(entry.evictions > 0, 'a queue is restored as often as it was evicted');
+  #restore(entry: Entry): void {
     if (--entry.evictions > 0) return;
     this.#change(entry);
     if (!served(entry)) return;
@@ -294,6 +307,8 @@ export class QueueTable {
   }
 
   #change(entry: Entry): void {
+    // Its place may be another's by now.
+    if (this.#entries.get(entry.index) !== entry) return;
     entry.changed = true;
     entry.quiet &&= !served(entry);
     if (entry.known === 'yes') this.#tell(entry);

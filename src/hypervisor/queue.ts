@@ -83,8 +83,7 @@ export class CommandQueue {
   #batch: Batch | undefined;
   /** Why every further command fails at once. */
   #dead: { status: 'failed' | 'cancelled'; reason: string } | undefined;
-  /** Why every further command fails at once, though some that were submitted earlier go on. */
-  #closing: { status: 'failed' | 'cancelled'; reason: string } | undefined;
+  #closing = false;
   #corrupt = false;
   readonly #counts = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
 
@@ -129,9 +128,8 @@ export class CommandQueue {
       const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
       this.#sequence = (this.#sequence + 1) | 0;
       this.#listener.onSubmit(this.index, command.op);
-      const refused = this.#dead ?? this.#closing;
-      if (refused !== undefined) {
-        this.#refuse(outstanding, { ...refused, results: [] });
+      if (this.#dead !== undefined) {
+        this.#refuse(outstanding, { ...this.#dead, results: [] });
         return;
       }
       this.#waiting.push(outstanding);
@@ -147,8 +145,7 @@ export class CommandQueue {
     const listener = this.#listener;
     this.#batch = new Batch(this.#commands, this.#completions, this.#sequence, {
       counts: this.#counts,
-      // What stands before it in the rings comes first.
-      dead: () => (this.#dead ?? (this.outstanding === 0 ? this.#closing : undefined))?.status,
+      dead: () => this.#dead?.status,
       shown: (asked) => listener.onShown(index, asked),
       onCorrupt: () => listener.onCorrupt(index),
       blocked: () => listener.blocked(index),
@@ -169,7 +166,7 @@ export class CommandQueue {
   /** Moves waiting commands into the ring, as many as fit. */
   post(): void {
     let posted = 0;
-    while (this.#waiting.length > 0 && this.#posted.length < this.#capacity) {
+    while (!this.#closing && this.#waiting.length > 0 && this.#posted.length < this.#capacity) {
       const at = this.#commands.claim();
       if (at < 0) {
         if (at === CORRUPT) this.#listener.onCorrupt(this.index);
@@ -273,11 +270,9 @@ export class CommandQueue {
     return this.#dead !== undefined;
   }
 
-  /** Takes no more: what the coprocessor was not shown ends like this, and so does everything that follows. */
-  close(status: 'failed' | 'cancelled', reason: string): void {
-    this.#closing ??= { status, reason };
-    for (const outstanding of this.#waiting.splice(0))
-      this.#complete(outstanding, { status, reason, results: [] });
+  /** Shows the coprocessor no more: what waits and what comes ends with `fail`, in order. */
+  close(): void {
+    this.#closing = true;
   }
 
   /** Everything outstanding ends like this; with `forEver`, so does everything that follows. */

@@ -90,15 +90,16 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
       const [one, other] = [gpu.createQueue(), gpu.createQueue()];
       const table = tableOf(rig);
       expect(await echo(one, [1])).toEqual([1]);
-      await Promise.all([table.evict(1), table.evict(1)]);
+      const evictions = [table.evict(1), table.evict(1)];
+      await Promise.all(evictions.map(({ quiet }) => quiet));
       const waits = echo(one, upTo(40));
       let done = false;
       void waits.then(() => (done = true));
       expect(await echo(other, upTo(40))).toEqual(upTo(40));
-      table.restore(1);
+      evictions[0]!.restore();
       expect(await echo(other, upTo(40))).toEqual(upTo(40));
       expect(done).toBe(false);
-      table.restore(1);
+      evictions[1]!.restore();
       expect(await waits).toEqual(upTo(40));
     });
   });
@@ -111,11 +112,12 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
         queue.submit({ op: 1, args: [400] }).then(({ results }) => (done++, results[0]!)),
       );
       await all[1];
-      await tableOf(rig).evict(1);
+      const eviction = tableOf(rig).evict(1);
+      await eviction.quiet;
       // Whatever was done when it was evicted was told before that.
       const [before, next] = [done, await gpu.submit({ op: 1, args: [1] })];
       expect([done, next.results[0]]).toEqual([before, before + 1]);
-      tableOf(rig).restore(1);
+      eviction.restore();
       const skipped = before + 1;
       expect(await Promise.all(all)).toEqual(
         upTo(13)
@@ -162,11 +164,12 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
       const [good, bad] = [gpu.createQueue(), gpu.createQueue()];
       const table = tableOf(rig);
       expect(await echo(bad, [1])).toEqual([1]);
-      await table.evict(2);
+      const eviction = table.evict(2);
+      await eviction.quiet;
       const lost = bad.submit({ op: 1 });
       const { memory } = table.specs.find(({ index }) => index === 2)!;
       Atomics.store(new Int32Array(memory.commands), 0, 0x4000_0000);
-      table.restore(2);
+      eviction.restore();
       expect(await echo(good, upTo(30))).toEqual(upTo(30));
       const reason = 'its command queue 2 is corrupt';
       expect(await lost).toMatchObject({ status: 'failed', reason });
@@ -200,7 +203,7 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
         const gpu = domain.coproc('gpu0');
         const queues = upTo(3).map(() => gpu.createQueue());
         for (const queue of queues) for (const _ of upTo(20)) void queue.submit({ op: STEPS, args: [200] });
-        void tableOf(rig).evict(2);
+        tableOf(rig).evict(2);
         await domain.sleep(us(100));
         void queues[0]!.destroy();
       });
@@ -249,12 +252,12 @@ const places = (queue: Pick<GuestQueue, 'submit'>, count: number): Promise<numbe
 /** Lets queues fill while nothing is served, then gives the places of each one's commands. */
 async function together(rig: Rig, queues: readonly (readonly [GuestQueue, number])[]): Promise<number[][]> {
   const table = tableOf(rig);
-  const indices = upTo(queues.length).map((n) => n + 1);
-  await Promise.all(indices.map((index) => table.evict(index)));
+  const evictions = upTo(queues.length).map((n) => table.evict(n + 1));
+  await Promise.all(evictions.map(({ quiet }) => quiet));
   const all = queues.map(([queue, count]) => places(queue, count));
   // Keeps the coprocessor busy until all are restored: nobody comes before the hypervisor.
   const busy = table.createOwn().submit({ op: 1, args: [3000] });
-  for (const index of indices) table.restore(index);
+  for (const { restore } of evictions) restore();
   await busy;
   return Promise.all(all);
 }
