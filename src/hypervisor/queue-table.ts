@@ -132,8 +132,7 @@ export class QueueTable {
     assert(entry.queue !== this.first, 'the default queue stays as long as its vcoproc');
     const reason = 'its queue was destroyed';
     entry.queue.close();
-    entry.gone = true;
-    this.#change(entry);
+    this.#change(entry, true);
     await this.#quiet(entry);
     entry.queue.fail('cancelled', reason, true);
     const { counts } = entry.queue;
@@ -306,9 +305,10 @@ export class QueueTable {
     if (entry.queue.outstanding > 0 && served(entry)) this.#host.kick();
   }
 
-  #change(entry: Entry): void {
-    // Its place may be another's by now.
-    if (this.#entries.get(entry.index) !== entry) return;
+  #change(entry: Entry, gone = false): void {
+    // That it is gone is the last that is said of it: the coprocessor forgets it when it has answered.
+    if (entry.gone) return;
+    entry.gone = gone;
     entry.changed = true;
     entry.quiet &&= !served(entry);
     if (entry.known === 'yes') this.#tell(entry);
