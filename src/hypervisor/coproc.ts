@@ -402,8 +402,7 @@ export class SharedCoproc {
     tenure.expired = true;
     this.#charge();
     const { commandTimeout } = this.description;
-    if (command === undefined) vcoproc.noCommand();
-    else if (vcoproc.commandTime(command.queue, command.sequence) > commandTimeout)
+    if (vcoproc.commandTime(command) > commandTimeout)
       this.#isolate(vcoproc, `a command ran longer than ${showDuration(commandTimeout)}`);
     this.reschedule();
   }

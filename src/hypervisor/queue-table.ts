@@ -228,12 +228,12 @@ export class QueueTable {
     queue.post();
   }
 
-  /** The guest may hear of everything again. */
+  /** What kept the guest from hearing may be over. */
   wake(): void {
-    for (const index of this.#deferred) {
-      this.#deferred.delete(index);
-      this.#entries.get(index)?.queue.wake();
-    }
+    // Who is still blocked would only be deferred again.
+    if (!this.#host.hears()) return;
+    for (const index of this.#deferred) this.#entries.get(index)?.queue.wake();
+    this.#deferred.clear();
   }
 
   /** Everything outstanding ends like this, and so does everything that follows. */

@@ -17,6 +17,7 @@ import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-
 import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { livePages, putPages } from '../memory/live-pages.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
+import type { UnderWay } from './events.ts';
 import { QueueTable } from './queue-table.ts';
 import type { SavedVcoproc } from './saved.ts';
 import { SpreadRecorder } from './spread.ts';
@@ -24,7 +25,6 @@ import { RegisterWindow } from './window.ts';
 
 const table = compileTable<VcoprocState, VcoprocEvent>(vcoprocMachine, VCOPROC_STATES);
 
-const NO_QUEUE = -1;
 const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read | RIGHT.write } as const;
 
 /** The coprocessor that a vcoproc is a share of, as far as a vcoproc needs it. */
@@ -89,7 +89,7 @@ export class Vcoproc {
   #dropped = 0;
   #unmapping: { epoch: number; done: () => void }[] = [];
   /** The command that was under way at the end of the last slice. */
-  #longest = { queue: NO_QUEUE, sequence: 0, since: NO_TIME };
+  #longest: { command: UnderWay | undefined; since: Duration } = { command: undefined, since: NO_TIME };
   #state: VcoprocState = table.initial;
   #waitingSince: Instant | undefined;
 
@@ -327,20 +327,12 @@ export class Vcoproc {
     if (this.queues.outstanding === 0) this.move('DRAINED');
   }
 
-  /**
-   * How long the command that is under way at the end of a slice has had the coprocessor, from the end of the first
-   * slice in which it was.
-   */
-  commandTime(queue: number, sequence: number): Duration {
-    const before = this.#longest;
-    if (before.queue !== queue || before.sequence !== sequence)
-      this.#longest = { queue, sequence, since: this.time };
+  /** How long the command at the end of a slice has had the coprocessor since the end of its first slice. */
+  commandTime(command: UnderWay | undefined): Duration {
+    const before = this.#longest.command;
+    if (command === undefined || before?.queue !== command.queue || before.sequence !== command.sequence)
+      this.#longest = { command, since: this.time };
     return (this.time - this.#longest.since) as Duration;
-  }
-
-  /** No command was under way at the end of a slice. */
-  noCommand(): void {
-    this.#longest = { queue: NO_QUEUE, sequence: 0, since: NO_TIME };
   }
 
   /** It never gets the coprocessor again. Its context may still be there, and leaves it. */
