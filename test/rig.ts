@@ -15,7 +15,7 @@ import { Injector } from '../src/faults/injector.ts';
 import { NO_FAULTS, type FaultPlan } from '../src/faults/plan.ts';
 import { targetsOf } from '../src/faults/targets.ts';
 import type { Domain } from '../src/hypervisor/domain.ts';
-import { Hypervisor } from '../src/hypervisor/hypervisor.ts';
+import { Hypervisor, type Parts } from '../src/hypervisor/hypervisor.ts';
 import type { SavedDomain } from '../src/hypervisor/saved.ts';
 import { checkLaws } from '../src/observe/laws.ts';
 import { platforms } from '../src/platforms/index.ts';
@@ -80,23 +80,21 @@ export class Rig {
 
   constructor(kind: Runtime['kind'], options: RigOptions = {}) {
     this.injector = new Injector(options.faults ?? NO_FAULTS);
-    this.runtime = this.injector.wrap(
+    this.runtime = 
       kind === 'threads'
         ? new ThreadsRuntime(options.seed ?? 1, options.start)
         : new SimulatedRuntime(options.seed ?? 1, { start: options.start ?? START }),
-    );
+    ;
     const { metered } = this.runtime;
     const library = firmwareLibrary();
-    this.hypervisor = new Hypervisor({
+    const parts: Parts = {
       runtime: this.runtime,
       platforms: options.platforms ?? platforms,
       schedulers: options.schedulers ?? schedulers,
       firmware: (name) => options.firmware?.(name, metered) ?? library.load(name, { metered }),
-      trace: (event) => {
-        this.trace.push(event);
-        this.injector.onEvent(event);
-      },
-    });
+      trace: (event) => void this.trace.push(event),
+    };
+    this.hypervisor = new Hypervisor(this.injector.parts(parts));
     for (const description of options.coprocs ?? [coproc('gpu0')]) {
       const added = this.hypervisor.addCoproc(description);
       if (added.kind === 'failed') throw new Error(added.reason);

@@ -14,8 +14,10 @@ import type {
 } from '../contract/port.ts';
 import type { FaultReport } from '../contract/report.ts';
 import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
+import type { Parts } from '../hypervisor/hypervisor.ts';
 import { corruptRing, damageAtRest } from './damage.ts';
 import { Impairments, type Impairment } from './impairments.ts';
+import { FAILED, faultySchedulers } from './faulty-scheduler.ts';
 import { Ledger, type Fate } from './ledger.ts';
 import { isCorePoint, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
 
@@ -55,8 +57,6 @@ interface Unit {
   port: CoprocessorPort | undefined;
 }
 
-export const FAILED = 'failed by the fault plan';
-
 /** Carries out a fault plan on a runtime that it wraps, and keeps account of what became of each fault. */
 export class Injector {
   readonly #plan: FaultPlan;
@@ -87,7 +87,7 @@ export class Injector {
   /** The runtime with its faults. Without any, it is as it was. */
   wrap(runtime: Runtime): Runtime {
     this.#runtime = runtime;
-    if (this.#plan.faults.length === 0 && this.#options.live !== true) return runtime;
+    if (!this.#ready) return runtime;
     const { timeline } = runtime;
     return {
       kind: runtime.kind,
@@ -103,6 +103,31 @@ export class Injector {
       drive: (finished) => runtime.drive(finished),
       close: () => runtime.close(),
     };
+  }
+
+  /** All that a hypervisor is made of, with its faults. Without any, it is as it was. */
+  parts(parts: Parts): Parts {
+    if (!this.#ready) return parts;
+    return {
+      ...parts,
+      runtime: this.wrap(parts.runtime),
+      allocate: (make) => {
+        if (this.#reached('allocate', undefined)) throw new RangeError(FAILED);
+        return make();
+      },
+      firmware: (name) => (this.#reached('firmware', undefined) ? failed(FAILED) : parts.firmware(name)),
+      schedulers: faultySchedulers(parts.schedulers, (vcoproc) =>
+        this.#reached('admit', vcoproc.slice(vcoproc.indexOf('/') + 1)),
+      ),
+      trace: (event) => {
+        parts.trace(event);
+        this.onEvent(event);
+      },
+    };
+  }
+
+  get #ready(): boolean {
+    return this.#plan.faults.length > 0 || this.#options.live === true;
   }
 
   #start(

@@ -41,11 +41,7 @@ export class Fate {
     this.#refused ??= why;
   }
 
-  /** When it happened last came before this, if at all. */
-  firedBefore(at: Instant): boolean {
-    return this.#at !== undefined && this.#at <= at;
-  }
-
+  /** When it happened first, if it has. */
   get at(): Instant | undefined {
     return this.#at;
   }
@@ -118,8 +114,8 @@ export class Ledger {
     const [coproc, domain] = placeOf(event);
     let latest: Fate | undefined;
     for (const fate of this.#fates) {
-      if (!fate.firedBefore(event.at) || !fate.concerns(coproc, domain)) continue;
-      if (latest === undefined || fate.at! >= latest.at!) latest = fate;
+      if (fate.at === undefined || !fate.concerns(coproc, domain)) continue;
+      if (latest === undefined || fate.at >= latest.at!) latest = fate;
     }
     latest?.onEvent(event);
   }

@@ -16,7 +16,7 @@ import { saveSystem } from './checkpoint.ts';
 import { Domain, type DomainFiles } from './domain.ts';
 import { shareOf, type SavedDomain, type SavedSystem, type SavedVcoproc, type Share } from './saved.ts';
 import { schedulerSettings, type ScheduleChange } from './scheduler-settings.ts';
-import { Vcoproc } from './vcoproc.ts';
+import { Vcoproc, type VcoprocSettings } from './vcoproc.ts';
 
 /** What a hypervisor is made of. */
 export interface Parts {
@@ -25,6 +25,8 @@ export interface Parts {
   readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   firmware(name: string): Outcome<FirmwareImage>;
   readonly trace: TraceSink;
+  /** Makes what takes shared memory. Throws a `RangeError` when there is none. Absent: just so. */
+  allocate?<T>(make: () => T): T;
   /** Called when a coprocessor dies or a vcoproc is isolated, at once; `dump` is to be called then or never. */
   readonly crashed?: (dump: () => CrashDump) => void;
 }
@@ -107,16 +109,22 @@ export class Hypervisor {
     }
     if (before !== undefined && before.state !== 'destroyed')
       return failed(`there is a domain ${description.name} already`);
-    const domain = new Domain({
-      description,
-      program,
-      files,
-      memory: runtime.memory,
-      timeline: runtime.timeline,
-      random: runtime.random.of(description.name),
-      trace,
-      ...(saved === undefined ? {} : { saved }),
-    });
+    const made = this.#allocate(
+      `domain ${description.name}`,
+      () =>
+        new Domain({
+          description,
+          program,
+          files,
+          memory: runtime.memory,
+          timeline: runtime.timeline,
+          random: runtime.random.of(description.name),
+          trace,
+          ...(saved === undefined ? {} : { saved }),
+        }),
+    );
+    if (made.kind === 'failed') return made;
+    const domain = made.value;
     this.#domains.set(description.name, domain);
     const shares: readonly Share[] = saved === undefined ? description.coprocs : saved.vcoprocs.map(shareOf);
     for (const { coproc, firmware, parameters, saved: before } of shares) {
@@ -331,7 +339,7 @@ export class Hypervisor {
     if (firmware.kind === 'failed') return failed(`domain ${domain.name}: ${firmware.reason}`);
     const name = vcoprocId(domain.name, id);
     if (this.#attaching.has(name)) return failed(`domain ${domain.name} is being attached to ${id} already`);
-    const vcoproc = new Vcoproc({
+    const settings: VcoprocSettings = {
       slot: this.#slots++,
       domain: domain.name,
       coproc: id,
@@ -345,7 +353,10 @@ export class Hypervisor {
       awake: () => domain.awake,
       over: () => domain.over,
       onGuestError: (error) => domain.crash(error),
-    });
+    };
+    const made = this.#allocate(name, () => new Vcoproc(settings));
+    if (made.kind === 'failed') return made;
+    const vcoproc = made.value;
     if (saved !== undefined) {
       if (saved.digest !== firmware.value.digest)
         return failed(
@@ -371,6 +382,16 @@ export class Hypervisor {
     domain.vcoprocs.push(vcoproc);
     this.#vcoprocs.push(vcoproc);
     return ok(undefined);
+  }
+
+  #allocate<T>(whose: string, make: () => T): Outcome<T> {
+    try {
+      return ok(this.#parts.allocate?.(make) ?? make());
+    } catch (error) {
+      // What the engine throws when there is no memory.
+      if (!(error instanceof RangeError)) throw error;
+      return failed(`no memory for ${whose}: ${error.message}`);
+    }
   }
 
   #release(domain: Domain, reason: string): Promise<void> {

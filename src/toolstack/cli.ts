@@ -18,6 +18,7 @@ import { coprocsCommand, infoCommand, listCommand, vcoprocsCommand } from './com
 import { dumpCommand } from './commands/dump.ts';
 import { dmesgCommand, downCommand, eventsCommand } from './commands/log.ts';
 import { schedCommand } from './commands/sched.ts';
+import { faultCommand, listFaultsCommand } from './commands/faults.ts';
 import { featuresCommand } from './commands/features.ts';
 import { initCommand } from './commands/init.ts';
 import { upCommand } from './commands/resident.ts';
@@ -51,6 +52,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     listPlatformsCommand,
     listSchedulersCommand,
     listFirmwareCommand,
+    listFaultsCommand,
     schemaCommand,
     upCommand,
     listCommand,
@@ -62,6 +64,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     attachCommand,
     detachCommand,
     schedCommand,
+    faultCommand,
     topCommand,
     dmesgCommand,
     eventsCommand,

@@ -38,17 +38,11 @@ export function checkPlan(plan: FaultPlan, system: SystemDescription): void {
   }
 }
 
-/** The system as it has to be for its damage to be found: where images are damaged, memory is summed up, too. */
-export function withVerification(system: SystemDescription, plan: FaultPlan): SystemDescription {
-  const damaged = new Set(
-    plan.faults.flatMap((fault) =>
-      fault.fault === 'flip-bit' || fault.fault === 'truncate'
-        ? [fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1)]
-        : [],
-    ),
-  );
-  const coprocs = system.coprocs.map((coproc) =>
-    damaged.has(coproc.id) ? { ...coproc, verifiesMemory: true } : coproc,
-  );
-  return { ...system, coprocs };
+/** The system with the local memory of all contexts summed up, too: what is damaged there is found. */
+export function verified(system: SystemDescription): SystemDescription {
+  return { ...system, coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })) };
 }
+
+/** The system for this plan. */
+export const withVerification = (system: SystemDescription, plan: FaultPlan): SystemDescription =>
+  plan.faults.some(({ fault }) => fault === 'flip-bit' || fault === 'truncate') ? verified(system) : system;

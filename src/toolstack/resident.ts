@@ -6,8 +6,11 @@ import type { TraceEvent } from '../contract/events.ts';
 import { coprocId, domainId, vcoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
+import type { Injector } from '../faults/injector.ts';
+import { readPlan, showFault, type Fault } from '../faults/plan.ts';
+import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
-import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
 import type { SavedDomain } from '../hypervisor/saved.ts';
 import { checkPlace, writeCheckpoint, type Checkpoint } from './checkpoint/folder.ts';
 import { isAlive } from './checkpoint/resumed-system.ts';
@@ -40,6 +43,8 @@ export interface ResidentOptions {
   /** What it continues: `system` is its. */
   readonly resume?: Checkpoint;
   readonly onEvent: (event: TraceEvent) => void;
+  /** Carries out faults; without one, none can be injected. */
+  readonly injector?: Injector;
 }
 
 /** What one verb does; throws an error for the person who asked. */
@@ -78,14 +83,15 @@ export class ResidentSystem {
       options.onEvent(event);
     };
     this.#dumps = new DumpKeeper(told, (name, content) => keepDump(dumps ?? '.', name, content));
-    this.#hypervisor = new Hypervisor({
+    const parts: Parts = {
       runtime,
       platforms: this.#platforms,
       schedulers: this.#schedulers,
       firmware: systemFirmware(system, runtime.metered),
       trace: told,
       ...(dumps === undefined ? {} : { crashed: this.#dumps.crashed }),
-    });
+    };
+    this.#hypervisor = new Hypervisor(options.injector?.parts(parts) ?? parts);
   }
 
   /** Starts the coprocessors and all domains of the system. Throws a `ConfigurationError`, and nothing runs then. */
@@ -108,6 +114,7 @@ export class ResidentSystem {
       }
       if (resume !== undefined) resident.#hypervisor.restore(resume.saved);
       for (const description of domains) await resident.#create(description, before.get(description.name));
+      options.injector?.start(targetsOf(resident.#hypervisor));
     } catch (error) {
       await resident.close();
       throw error;
@@ -179,6 +186,15 @@ export class ResidentSystem {
       this.#descriptions.set(domain, { ...description, coprocs });
       return null;
     },
+    inject: ({ fault }) => {
+      const read = readPlan({ faults: [fault] });
+      if (read.kind === 'failed') throw new Error(read.reason.replaceAll('faults.0.', ''));
+      const [one] = read.value.faults;
+      this.#isThere(one!);
+      did(this.#injector.inject(one!));
+      return showFault(one!);
+    },
+    faults: () => this.#injector.reports,
     sched: async (args) => {
       if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm, { anew: true });
       this.#sched(args);
@@ -362,6 +378,22 @@ export class ResidentSystem {
     const domain = this.#present(name);
     if (domain.state !== state) throw new Error(`domain ${name} is ${domain.state}; expected it ${state}`);
     return domain;
+  }
+
+  get #injector(): Injector {
+    const { injector } = this.#options;
+    if (injector === undefined)
+      throw new Error('this system takes no faults; start it with covisor up --faults');
+    return injector;
+  }
+
+  /** Refuses a fault of what there is not. */
+  #isThere(fault: Fault): void {
+    if ('vcoproc' in fault) {
+      const known = this.#hypervisor.vcoprocs.filter(({ state }) => state !== 'gone').map(({ name }) => name);
+      if (!known.some((name) => name === fault.vcoproc))
+        throw new Error(`no vcoproc ${fault.vcoproc}; ${expectedOneOf(fault.vcoproc, known)}`);
+    } else if ('domain' in fault && fault.domain !== undefined) this.#present(fault.domain);
   }
 
   #knowsFirmware(name: string): void {

@@ -9,7 +9,7 @@ import { Injector } from '../faults/injector.ts';
 import type { FaultPlan } from '../faults/plan.ts';
 import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
-import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
+import { Hypervisor, type Figures, type Parts } from '../hypervisor/hypervisor.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
 import { checkLaws } from '../observe/laws.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
@@ -80,9 +80,8 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
 
   const injector = options.faults === undefined ? undefined : new Injector(options.faults);
   const start = options.resume?.saved.at ?? START;
-  const bare =
+  const runtime: Runtime =
     options.runtime === 'threads' ? new ThreadsRuntime(seed, start) : new SimulatedRuntime(seed, { start });
-  const runtime: Runtime = injector?.wrap(bare) ?? bare;
   const trace = traceCollector();
   const files = new ResultFiles(options.resume?.results);
   const dumps = new Map<string, () => Buffer>();
@@ -90,7 +89,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     dumps.set(name, content);
     return name;
   });
-  const hypervisor = new Hypervisor({
+  const parts: Parts = {
     runtime,
     platforms,
     schedulers,
@@ -98,11 +97,11 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     trace: (event) => {
       trace.sink(event);
       if (options.dumps === true) keeper.sink(event);
-      injector?.onEvent(event);
       options.onEvent?.(event);
     },
     ...(options.dumps === true ? { crashed: keeper.crashed } : {}),
-  });
+  };
+  const hypervisor = new Hypervisor(injector?.parts(parts) ?? parts);
   try {
     for (const coproc of system.coprocs) {
       const added = hypervisor.addCoproc(coproc);

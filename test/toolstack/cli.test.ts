@@ -6,8 +6,8 @@ const systems = new Systems();
 afterAll(() => systems.remove());
 
 const COMMANDS =
-  `run explore replay races check list-platforms list-schedulers list-firmware schema up list coprocs vcoprocs
-  info create destroy pause unpause reboot shutdown attach detach sched top dmesg events dump checkpoint resume down
+  `run explore replay races check list-platforms list-schedulers list-firmware list-faults schema up list coprocs vcoprocs
+  info create destroy pause unpause reboot shutdown attach detach sched fault top dmesg events dump checkpoint resume down
   init features doctor completion`.split(/\s+/);
 
 describe('help', () => {
@@ -29,7 +29,7 @@ describe('help', () => {
 
   test('of run names every option', async () => {
     const { stdout } = await covisor(['run', '--help']);
-    for (const option of ['runtime', 'seed', 'for', 'input', 'out', 'no-files', 'json', 'quiet'])
+    for (const option of ['runtime', 'seed', 'for', 'input', 'faults', 'out', 'no-files', 'json', 'quiet'])
       expect(stdout).toMatch(new RegExp(`^ +--${option}\\b`, 'm'));
   });
 });

@@ -3,12 +3,15 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Runtime } from '../../contract/port.ts';
+import { Injector } from '../../faults/injector.ts';
+import { NO_FAULTS } from '../../faults/plan.ts';
 import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
 import { ThreadsRuntime } from '../../runtime/threads/runtime.ts';
 import type { Checkpoint } from '../checkpoint/folder.ts';
 import { resumedSystem } from '../checkpoint/resumed-system.ts';
 import { ControlError, NotRunningError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
+import { checkPlan, readPlanFile, verified } from '../fault-plan.ts';
 import { shown } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { ResidentSystem, type ResidentOptions } from '../resident.ts';
@@ -20,6 +23,7 @@ import { socketOf, socketOption } from './connection.ts';
 export interface Staying {
   readonly socket?: string;
   readonly out?: string;
+  readonly faults?: string | true;
   readonly dumps?: string;
   readonly detach?: true;
 }
@@ -41,6 +45,7 @@ export const upCommand = (terminal: Terminal, exit: (code: number) => void): Com
     .addOption(socketOption())
     .option('--detach', 'return once it runs; its log goes beside the socket')
     .option('--seed <number>', 'seed of all chance', '1')
+    .option('--faults [plan]', 'take faults (covisor fault inject), and carry out this plan if one is given')
     .option('--out <folder>', "where the domains' files go (default: nowhere)")
     .option('--dumps <folder>', 'where crash dumps go (default: none are written)')
     .addHelpText(
@@ -82,6 +87,11 @@ async function stay(
   socket: string,
   { stderr }: Terminal,
 ): Promise<number> {
+  const plan = typeof flags.faults === 'string' ? readPlanFile(flags.faults) : NO_FAULTS;
+  checkPlan(plan, origin.system);
+  const injector = flags.faults === undefined ? undefined : new Injector(plan, { live: true });
+  // Who takes faults may be damaged later.
+  const system = injector === undefined ? origin.system : verified(origin.system);
   let over: (code: number) => void = () => {};
   const end = new Promise<number>((resolveEnd) => (over = resolveEnd));
   let resident: ResidentSystem | undefined;
@@ -104,10 +114,12 @@ async function stay(
   try {
     resident = await ResidentSystem.start({
       ...origin,
+      system,
       runtime,
       socket,
       onEvent: (event) => server.publish(event),
       ...(flags.out === undefined ? {} : { out: resolve(flags.out) }),
+      ...(injector === undefined ? {} : { injector }),
       ...(flags.dumps === undefined ? {} : { dumps: resolve(flags.dumps) }),
     });
     stderr.write(`${origin.system.model} is up, socket ${socket}\n`);
@@ -138,6 +150,7 @@ async function detach(
   const out = openSync(log, 'w', 0o600);
   const args = [...command, '--socket', socket];
   if (flags.out !== undefined) args.push('--out', flags.out);
+  if (flags.faults !== undefined) args.push('--faults', ...(flags.faults === true ? [] : [flags.faults]));
   if (flags.dumps !== undefined) args.push('--dumps', flags.dumps);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
     detached: true,

@@ -137,6 +137,16 @@ export class Connection {
     await this.ask('sched', { coproc, domain, parameters: { ...parameters } });
   }
 
+  /** Injects one fault, as a fault plan has it, into a system that takes faults; answers it in words. */
+  inject(fault: object): Promise<string> {
+    return this.ask('inject', { fault: { ...fault } });
+  }
+
+  /** What became of each fault of a system that takes faults. */
+  faults(): Promise<Answers['faults']> {
+    return this.ask('faults', {});
+  }
+
   dmesg(): Promise<Answers['dmesg']> {
     return this.ask('dmesg', {});
   }

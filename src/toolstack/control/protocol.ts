@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TraceEvent } from '../../contract/events.ts';
 import type { Occupancy } from '../../hypervisor/coproc.ts';
-import type { CoprocReport, DomainReport, VcoprocReport } from '../../contract/report.ts';
+import type { CoprocReport, DomainReport, FaultReport, VcoprocReport } from '../../contract/report.ts';
 
 /** What a scheduler is told of a vcoproc or of itself: names and values as the algorithm knows them. */
 const parameters = z.record(z.string().max(64), z.union([z.number(), z.string().max(256)]));
@@ -39,6 +39,9 @@ export const VERBS = {
     /** What a new algorithm is told of each domain's vcoproc. */
     domains: z.record(name, parameters).optional(),
   }),
+  /** One fault, as a fault plan has it. */
+  inject: z.strictObject({ fault: z.record(z.string().max(64), z.unknown()) }),
+  faults: z.strictObject({}),
   down: z.strictObject({}),
 } as const;
 
@@ -101,6 +104,9 @@ export interface Answers {
   readonly attach: null;
   readonly detach: null;
   readonly sched: null;
+  /** The fault in words. */
+  readonly inject: string;
+  readonly faults: readonly FaultReport[];
   readonly down: null;
 }
 

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { ms, us } from '../../src/base/units.ts';
+import { FAULTS } from '../../src/faults/kinds.ts';
+import type { Fault, FaultKind, Moment } from '../../src/faults/plan.ts';
+import type { GuestDomain } from '../../src/contract/guest.ts';
+import { STREAM_BYTES, checksum, streamPattern } from '../hostile/support.ts';
+import { coproc, withRig } from '../rig.ts';
+
+const doc = readFileSync(fileURLToPath(new URL('../../docs/faults.md', import.meta.url)), 'utf8');
+const rows = new Map(
+  doc
+    .slice(doc.indexOf('## What, and what you see of it'))
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .map(([, name = '', target, , what, becomes, seen]) => [
+      name.replaceAll('`', ''),
+      { target, what, becomes, seen },
+    ]),
+);
+
+describe('the table of docs/faults.md', () => {
+  it('has a row for each fault, and says of it what list-faults says', () => {
+    const listed = Object.entries(FAULTS).map(([name, { target, what, becomes, seen }]) => [
+      name,
+      { target, what, becomes: becomes.join(', '), seen },
+    ]);
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(listed));
+  });
+});
+
+const SETTINGS: Partial<Record<FaultKind, object>> = {
+  stall: { for: ms(1) },
+  slow: { times: 3, for: ms(2) },
+  'lose-interrupts': { count: 2 },
+  'duplicate-interrupts': { count: 3 },
+  'delay-interrupts': { count: 3, by: ms(1) },
+  'drop-doorbells': { count: 2 },
+  'deny-switches': { count: 2, retry: us(100) },
+  'runaway-dma': { count: 1 },
+  'interrupt-storm': { count: 3000 },
+  'fault-storm': { count: 50 },
+  'flip-bit': { bit: 0.4 },
+  truncate: { keep: 0.1 },
+  'pause-domain': { for: ms(2) },
+  'late-timers': { by: ms(1), for: ms(3) },
+};
+const TARGETS = { coproc: { coproc: 'gpu0' }, vcoproc: { vcoproc: 'a/gpu0' }, domain: { domain: 'a' } };
+
+function faultAt(fault: FaultKind, when: Moment): Fault {
+  const { target } = FAULTS[fault];
+  const on = target === 'call' ? { coproc: 'gpu0' } : target === 'everybody' ? {} : TARGETS[target];
+  return { fault, ...SETTINGS[fault], ...on, when } as Fault;
+}
+
+const gpu0 = coproc('gpu0', {
+  clock: 40_000_000,
+  timeslice: us(400),
+  stopDeadline: ms(10),
+  verifiesMemory: true,
+});
+
+/** Checksummed work that counts what it lost; a wrong result is a crash. */
+const counting =
+  (lost: string[]) =>
+  async (domain: GuestDomain): Promise<void> => {
+    const gpu = domain.coproc('gpu0');
+    const buffer = domain.memory.allocate(STREAM_BYTES);
+    const iova = gpu.map(buffer, 'read-write');
+    for (let round = 1; round <= 12; round++) {
+      const { status, reason, results } = await gpu.submit({ op: 3, args: [iova, STREAM_BYTES, round] });
+      if (status !== 'ok') lost.push(`${domain.name}: ${reason}`);
+      else if (results[0] !== checksum(streamPattern(STREAM_BYTES, round)))
+        throw new Error(`round ${round}: a wrong result that nobody reported`);
+      else if (!Buffer.from(buffer.bytes).equals(streamPattern(STREAM_BYTES, round)))
+        throw new Error(`round ${round}: wrong bytes that nobody reported`);
+    }
+  };
+
+describe('nothing is wrong silently:', () => {
+  const kinds = Object.keys(FAULTS) as FaultKind[];
+  it.each(kinds)('%s ends as the table says', async (kind) => {
+    const moments: Moment[] =
+      kind === 'fail'
+        ? ['start', 'attach', 'save', 'load', 'quiesce', 'dma'].map((point) => ({ point, nth: 2 }) as Moment)
+        : [1, 3, 7, 12, 20].map((nth) => ({ event: 'submit', nth, plus: us(37 * nth) }));
+    let happened = 0;
+    for (const when of moments) {
+      const lost: string[] = [];
+      const plan = { faults: [faultAt(kind, when)] };
+      await withRig('simulated', { coprocs: [gpu0], faults: plan }, async (rig) => {
+        for (const name of ['a', 'b']) await rig.domain(name, { gpu0: 'stream' }, counting(lost));
+        await rig.run();
+        const [report] = rig.injector.reports;
+        if (report!.times === 0) {
+          expect(lost).toEqual([]);
+          return;
+        }
+        happened++;
+        expect(FAULTS[kind].becomes, JSON.stringify([report, lost])).toContain(report!.became);
+        // Whoever lost something was told, and the account says so.
+        if (report!.became === 'recovered') expect(lost).toEqual([]);
+        for (const { report: end } of rig.domains) expect(end.reason ?? '').not.toContain('nobody reported');
+      });
+    }
+    expect(happened).toBeGreaterThan(0);
+  });
+
+  it('one that never happened says so', async () => {
+    const plan = { faults: [faultAt('kill', { event: 'submit', nth: 5000 })] };
+    await withRig('simulated', { coprocs: [gpu0], faults: plan }, async (rig) => {
+      await rig.domain('a', { gpu0: 'stream' }, counting([]));
+      await rig.run();
+      expect(rig.injector.reports).toMatchObject([{ became: 'never happened', times: 0, at: null }]);
+    });
+  });
+});
