@@ -4,20 +4,14 @@ import { failed, ok, type Outcome } from '../base/outcome.ts';
 import type { Random } from '../base/random.ts';
 import { after, ns, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
-import type { Platform } from '../contract/platform.ts';
-import type {
-  ContextSpec,
-  CoprocessorPort,
-  CoprocessorSpec,
-  PortListener,
-  Runtime,
-} from '../contract/port.ts';
+import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { FaultReport } from '../contract/report.ts';
 import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
 import type { Parts } from '../hypervisor/hypervisor.ts';
 import { corruptRing, damageAtRest } from './damage.ts';
 import { Impairments, type Impairment } from './impairments.ts';
-import { FAILED, faultySchedulers } from './faulty-scheduler.ts';
+import { FAILED } from './faulty-scheduler.ts';
+import { faultyParts, faultyRuntime, type FaultHooks, type FaultyUnit } from './faulty-parts.ts';
 import { Ledger, type Fate } from './ledger.ts';
 import { isCorePoint, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
 
@@ -51,18 +45,12 @@ interface Told {
   struck: boolean;
 }
 
-interface Unit {
-  readonly memory: SharedArrayBuffer;
-  readonly ailments: Ailments;
-  port: CoprocessorPort | undefined;
-}
-
 /** Carries out a fault plan on a runtime that it wraps, and keeps account of what became of each fault. */
 export class Injector {
   readonly #plan: FaultPlan;
   readonly #options: InjectorOptions;
   readonly #ledger = new Ledger();
-  readonly #units = new Map<string, Unit>();
+  readonly #units = new Map<string, FaultyUnit>();
   readonly #impairments = new Impairments();
   #pending: Pending[] = [];
   #told: Told[] = [];
@@ -76,6 +64,14 @@ export class Injector {
   #lateBy = ns(0);
   #lateUntil = 0 as Instant;
 
+  readonly #hooks: FaultHooks = {
+    impairments: this.#impairments,
+    unit: (coproc) => this.#unit(coproc),
+    reached: (point, coproc) => this.#reached(point, coproc),
+    late: (deadline) => (deadline < this.#lateUntil ? after(deadline, this.#lateBy) : deadline),
+    onEvent: (event) => this.onEvent(event),
+  };
+
   constructor(plan: FaultPlan, options: InjectorOptions = {}) {
     this.#plan = plan;
     this.#options = options;
@@ -87,85 +83,17 @@ export class Injector {
   /** The runtime with its faults. Without any, it is as it was. */
   wrap(runtime: Runtime): Runtime {
     this.#runtime = runtime;
-    if (!this.#ready) return runtime;
-    const { timeline } = runtime;
-    return {
-      kind: runtime.kind,
-      random: runtime.random,
-      memory: runtime.memory,
-      metered: runtime.metered,
-      timeline: {
-        now: () => timeline.now(),
-        at: (deadline, what) =>
-          timeline.at(deadline < this.#lateUntil ? after(deadline, this.#lateBy) : deadline, what),
-      },
-      startCoprocessor: (spec, platform, listener) => this.#start(runtime, spec, platform, listener),
-      drive: (finished) => runtime.drive(finished),
-      close: () => runtime.close(),
-    };
+    return this.#ready ? faultyRuntime(runtime, this.#hooks) : runtime;
   }
 
   /** All that a hypervisor is made of, with its faults. Without any, it is as it was. */
   parts(parts: Parts): Parts {
-    if (!this.#ready) return parts;
-    return {
-      ...parts,
-      runtime: this.wrap(parts.runtime),
-      allocate: (make) => {
-        if (this.#reached('allocate', undefined)) throw new RangeError(FAILED);
-        return make();
-      },
-      firmware: (name) => (this.#reached('firmware', undefined) ? failed(FAILED) : parts.firmware(name)),
-      schedulers: faultySchedulers(parts.schedulers, (vcoproc) =>
-        this.#reached('admit', vcoproc.slice(vcoproc.indexOf('/') + 1)),
-      ),
-      trace: (event) => {
-        parts.trace(event);
-        this.onEvent(event);
-      },
-    };
+    this.#runtime = parts.runtime;
+    return this.#ready ? faultyParts(parts, this.#hooks) : parts;
   }
 
   get #ready(): boolean {
     return this.#plan.faults.length > 0 || this.#options.live === true;
-  }
-
-  #start(
-    runtime: Runtime,
-    spec: CoprocessorSpec,
-    platform: Platform,
-    listener: PortListener,
-  ): CoprocessorPort {
-    const unit = this.#unit(spec.id);
-    if (this.#reached('start', spec.id)) return stillborn(runtime, listener);
-    const ailing = { ...spec, ailments: unit.memory };
-    const port = runtime.startCoprocessor(ailing, platform, this.#listener(spec.id, listener));
-    unit.port = port;
-    return {
-      ring: () => {
-        if (this.#impairments.take(spec.id, 'drop-doorbells') === undefined) port.ring();
-      },
-      attach: (context) =>
-        this.#reached('attach', spec.id) ? Promise.resolve(failed(FAILED)) : port.attach(context),
-      detach: (slot) => port.detach(slot),
-      addQueues: (slot, queues) => port.addQueues(slot, queues),
-      kill: (reason) => port.kill(reason),
-    };
-  }
-
-  #listener(coproc: string, listener: PortListener): PortListener {
-    const impairments = this.#impairments;
-    const tell = (): void => {
-      if (impairments.take(coproc, 'lose-interrupts') !== undefined) return;
-      const delay = impairments.take(coproc, 'delay-interrupts');
-      if (delay !== undefined) {
-        this.#at(after(this.#now, delay), () => listener.onEvents());
-        return;
-      }
-      listener.onEvents();
-      if (impairments.take(coproc, 'duplicate-interrupts') !== undefined) listener.onEvents();
-    };
-    return { onEvents: tell, onExit: (reason) => listener.onExit(reason) };
   }
 
   // ---- when
@@ -432,7 +360,7 @@ export class Injector {
     return random.of('faults');
   }
 
-  #unit(coproc: string): Unit {
+  #unit(coproc: string): FaultyUnit {
     let unit = this.#units.get(coproc);
     if (unit === undefined) {
       const memory = ailmentsMemory();
@@ -444,20 +372,3 @@ export class Injector {
 }
 
 const drawn = (when: Moment): boolean => 'within' in when || 'probability' in when;
-
-/** A coprocessor that could not be started: it is gone as soon as anybody may hear of it. */
-function stillborn({ timeline }: Runtime, listener: PortListener): CoprocessorPort {
-  let gone: (answer: Outcome<void>) => void = () => {};
-  const answer = new Promise<Outcome<void>>((resolve) => (gone = resolve));
-  timeline.at(timeline.now(), () => {
-    listener.onExit(`it could not be started: ${FAILED}`);
-    gone(failed('the coprocessor is gone'));
-  });
-  return {
-    ring: () => {},
-    attach: () => answer,
-    detach: () => answer,
-    addQueues: () => answer,
-    kill: () => {},
-  };
-}
