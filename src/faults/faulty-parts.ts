@@ -51,6 +51,7 @@ export function faultyRuntime(runtime: Runtime, hooks: FaultHooks): Runtime {
   return {
     kind: runtime.kind,
     random: runtime.random,
+    memory: runtime.memory,
     metered: runtime.metered,
     timeline: { now: () => timeline.now(), at: (deadline, what) => timeline.at(hooks.late(deadline), what) },
     startCoprocessor: (spec, platform, listener) => start(runtime, hooks, spec, platform, listener),
@@ -78,6 +79,8 @@ function start(
     },
     attach: (context) =>
       hooks.reached('attach', id) ? Promise.resolve(failed(FAILED)) : port.attach(context),
+    addQueues: (slot, queues) =>
+      hooks.reached('queue-create', id) ? Promise.resolve(failed(FAILED)) : port.addQueues(slot, queues),
     detach: (slot) => port.detach(slot),
     kill: (reason) => port.kill(reason),
   };
@@ -110,5 +113,11 @@ function stillborn({ timeline }: Runtime, listener: PortListener): CoprocessorPo
     listener.onExit(`it could not be started: ${FAILED}`);
     gone(failed('the coprocessor is gone'));
   });
-  return { ring: () => {}, attach: () => answer, detach: () => answer, kill: () => {} };
+  return {
+    ring: () => {},
+    attach: () => answer,
+    detach: () => answer,
+    addQueues: () => answer,
+    kill: () => {},
+  };
 }

@@ -22,7 +22,7 @@ const event = z.string().optional();
 const plus = length.optional();
 
 /** Calls of the hypervisor that a fault may hang on, or that may fail, in the order in which a domain is created. */
-export const CALL_POINTS = ['start', 'allocate', 'firmware', 'admit', 'attach'] as const;
+export const CALL_POINTS = ['start', 'allocate', 'firmware', 'admit', 'attach', 'queue-create'] as const;
 export type CallPoint = (typeof CALL_POINTS)[number];
 const POINTS = [...CALL_POINTS, ...CORE_POINTS] as const;
 export type Point = (typeof POINTS)[number];

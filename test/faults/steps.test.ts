@@ -82,6 +82,7 @@ class Books {
       const port = start(spec, platform, listener);
       return {
         ring: () => port.ring(),
+        addQueues: (slot, queues) => port.addQueues(slot, queues),
         kill: (reason) => port.kill(reason),
         attach: async (context) => {
           const answer = await port.attach(context);
