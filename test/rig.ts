@@ -80,11 +80,10 @@ export class Rig {
 
   constructor(kind: Runtime['kind'], options: RigOptions = {}) {
     this.injector = new Injector(options.faults ?? NO_FAULTS);
-    this.runtime = 
+    this.runtime =
       kind === 'threads'
         ? new ThreadsRuntime(options.seed ?? 1, options.start)
-        : new SimulatedRuntime(options.seed ?? 1, { start: options.start ?? START }),
-    ;
+        : new SimulatedRuntime(options.seed ?? 1, { start: options.start ?? START });
     const { metered } = this.runtime;
     const library = firmwareLibrary();
     const parts: Parts = {
