@@ -1,35 +1,22 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { expectedOneOf } from '../base/nearest.ts';
 import type { Duration } from '../base/units.ts';
-import type { TraceSink } from '../contract/events.ts';
-import type { FirmwareImage } from '../contract/firmware.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import { domainId, vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
-import type { Platform } from '../contract/platform.ts';
-import type { Runtime } from '../contract/port.ts';
 import type { CrashDump } from '../contract/crash-dump.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
-import type { Scheduler, SchedulerFactory, SchedulerParameters } from '../contract/scheduler.ts';
+import type { Scheduler, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import { SharedCoproc, type Occupancy } from './coproc.ts';
 import { saveSystem } from './checkpoint.ts';
+import { allocated } from './allocated.ts';
+import type { Parts } from './parts.ts';
 import { Domain, type DomainFiles } from './domain.ts';
 import { shareOf, type SavedDomain, type SavedSystem, type SavedVcoproc, type Share } from './saved.ts';
 import { schedulerSettings, type ScheduleChange } from './scheduler-settings.ts';
 import { Vcoproc, type VcoprocSettings } from './vcoproc.ts';
 
-/** What a hypervisor is made of. */
-export interface Parts {
-  readonly runtime: Runtime;
-  readonly platforms: Readonly<Record<string, Platform>>;
-  readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
-  firmware(name: string): Outcome<FirmwareImage>;
-  readonly trace: TraceSink;
-  /** Makes what takes shared memory. Throws a `RangeError` when there is none. Absent: just so. */
-  allocate?<T>(make: () => T): T;
-  /** Called when a coprocessor dies or a vcoproc is isolated, at once; `dump` is to be called then or never. */
-  readonly crashed?: (dump: () => CrashDump) => void;
-}
+export type { Parts } from './parts.ts';
 
 const ADD_TO_BUILD = '; a build has what createHypervisor is given';
 
@@ -109,7 +96,8 @@ export class Hypervisor {
     }
     if (before !== undefined && before.state !== 'destroyed')
       return failed(`there is a domain ${description.name} already`);
-    const made = this.#allocate(
+    const made = allocated(
+      this.#parts,
       `domain ${description.name}`,
       () =>
         new Domain({
@@ -354,7 +342,7 @@ export class Hypervisor {
       over: () => domain.over,
       onGuestError: (error) => domain.crash(error),
     };
-    const made = this.#allocate(name, () => new Vcoproc(settings));
+    const made = allocated(this.#parts, name, () => new Vcoproc(settings));
     if (made.kind === 'failed') return made;
     const vcoproc = made.value;
     if (saved !== undefined) {
@@ -382,16 +370,6 @@ export class Hypervisor {
     domain.vcoprocs.push(vcoproc);
     this.#vcoprocs.push(vcoproc);
     return ok(undefined);
-  }
-
-  #allocate<T>(whose: string, make: () => T): Outcome<T> {
-    try {
-      return ok(this.#parts.allocate?.(make) ?? make());
-    } catch (error) {
-      // What the engine throws when there is no memory.
-      if (!(error instanceof RangeError)) throw error;
-      return failed(`no memory for ${whose}: ${error.message}`);
-    }
   }
 
   #release(domain: Domain, reason: string): Promise<void> {

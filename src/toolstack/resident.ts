@@ -7,7 +7,6 @@ import { coprocId, domainId, vcoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { DomainDescription, SystemDescription } from '../contract/system.ts';
 import type { Injector } from '../faults/injector.ts';
-import { readPlan, showFault, type Fault } from '../faults/plan.ts';
 import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
@@ -18,6 +17,7 @@ import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
 import { DumpKeeper, keepDump } from './dump/keeper.ts';
+import { injectInto } from './inject.ts';
 import { readAsset, resultPath } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
@@ -186,14 +186,7 @@ export class ResidentSystem {
       this.#descriptions.set(domain, { ...description, coprocs });
       return null;
     },
-    inject: ({ fault }) => {
-      const read = readPlan({ faults: [fault] });
-      if (read.kind === 'failed') throw new Error(read.reason.replaceAll('faults.0.', ''));
-      const [one] = read.value.faults;
-      this.#isThere(one!);
-      did(this.#injector.inject(one!));
-      return showFault(one!);
-    },
+    inject: ({ fault }) => injectInto(this.#hypervisor, this.#injector, fault),
     faults: () => this.#injector.reports,
     sched: async (args) => {
       if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm, { anew: true });
@@ -382,18 +375,8 @@ export class ResidentSystem {
 
   get #injector(): Injector {
     const { injector } = this.#options;
-    if (injector === undefined)
-      throw new Error('this system takes no faults; start it with covisor up --faults');
-    return injector;
-  }
-
-  /** Refuses a fault of what there is not. */
-  #isThere(fault: Fault): void {
-    if ('vcoproc' in fault) {
-      const known = this.#hypervisor.vcoprocs.filter(({ state }) => state !== 'gone').map(({ name }) => name);
-      if (!known.some((name) => name === fault.vcoproc))
-        throw new Error(`no vcoproc ${fault.vcoproc}; ${expectedOneOf(fault.vcoproc, known)}`);
-    } else if ('domain' in fault && fault.domain !== undefined) this.#present(fault.domain);
+    if (injector !== undefined) return injector;
+    throw new Error('this system takes no faults; start it with covisor up --faults');
   }
 
   #knowsFirmware(name: string): void {
