@@ -237,7 +237,12 @@ class Trial implements RunView {
     this.#options.onEvent?.(event);
     this.#marks.onEvent(event);
     if (event.kind === 'fault' && event.reset) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
-    this.#laws.onEvent(event);
+    try {
+      this.#laws.onEvent(event);
+    } catch (error) {
+      // Not thrown: whoever told of the event might take it for its own.
+      this.#fail(error);
+    }
   }
 
   #onStep(): void {

@@ -23,7 +23,7 @@ export interface Defect {
 const nothingElse: Partial<Subject> = {};
 
 /** Replaces one method; the new one is given the old one. */
-function patch<T extends object, K extends keyof T & string>(
+export function patch<T extends object, K extends keyof T & string>(
   prototype: T,
   method: K,
   replacement: (

@@ -112,6 +112,43 @@ describe('covisor explore', { timeout: 60_000 }, () => {
     });
   });
 
+  it('runs the domains of a folder as long as --virtual-time says, and its tape says so, too', async () => {
+    const patient = LOSES_UPDATES.replace(
+      'let count',
+      'for (let i = 0; i < 20; i++) await domain.sleep(1_000_000);\n    let count',
+    );
+    const system = systems.make({
+      'guests/left.js': patient,
+      'domains/right.cfg': undefined,
+      'guests/right.js': undefined,
+    });
+    const lasting = (length: string): ReturnType<typeof explore> =>
+      explore(
+        system,
+        '--seeds',
+        '1..200',
+        '--virtual-time',
+        length,
+        '--out',
+        systems.path(length),
+        '--quiet',
+      );
+    expect(await lasting('5ms')).toMatchObject({ code: 0, stdout: expect.stringContaining('60 runs') });
+    const { code, stdout } = await lasting('100ms');
+    expect([code, stdout]).toEqual([1, expect.stringContaining('counted 1')]);
+    const tape = /covisor replay (\S+reduced\.json)/.exec(stdout)?.[1] ?? '';
+    expect(JSON.parse(readFileSync(tape, 'utf8'))).toMatchObject({ length: 100_000_000 });
+    expect(await covisor(['replay', tape])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('counted 1'),
+    });
+    for (const wrong of ['0ms', 'soon'])
+      expect(await explore(system, '--virtual-time', wrong)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('--virtual-time'),
+      });
+  });
+
   it('begins nothing once its time is over', async () => {
     const { code, stdout } = await explore(
       'small',

@@ -1,0 +1,220 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { between, type Duration, type Instant } from '../../src/base/units.ts';
+import type { TraceEvent } from '../../src/contract/events.ts';
+import type { Platform } from '../../src/contract/platform.ts';
+import type { Context } from '../../src/coprocessor/context.ts';
+import type { Subject } from '../../src/explore/subject.ts';
+import { Account } from '../../src/hypervisor/account.ts';
+import { SharedCoproc } from '../../src/hypervisor/coproc.ts';
+import { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
+import { Vcoproc } from '../../src/hypervisor/vcoproc.ts';
+import { ContextImage, IMAGE_STATE } from '../../src/memory/context-image.ts';
+import { platforms } from '../../src/platforms/index.ts';
+import { hunt } from '../defects/campaign.ts';
+import { patch } from '../defects/defects.ts';
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** A system that tells of its events like this; each event may become none, or several. */
+const telling = (tell: (event: TraceEvent) => readonly TraceEvent[]): Partial<Subject> => ({
+  hypervisor: (parts) =>
+    new Hypervisor({
+      ...parts,
+      trace: (event) => {
+        for (const told of tell(event)) parts.trace(told);
+      },
+    }),
+});
+
+const nthOf = (kind: TraceEvent['kind'], nth: number): ((event: TraceEvent) => boolean) => {
+  let seen = 0;
+  return (event) => event.kind === kind && ++seen === nth;
+};
+
+/** Changes what a context finds when it comes; `fresh`: for the first time. */
+const arriving = (change: (context: Context, fresh: boolean) => void): Partial<Subject> =>
+  patch(ContextImage.prototype, 'loadFrontEnd', function (original, into) {
+    original.call(this, into);
+    // A context that is just being attached has no place in a coprocessor yet.
+    if (this.state !== IMAGE_STATE.away) change(into as Context, this.state === IMAGE_STATE.fresh);
+  });
+
+const bytesOf = ({ spec }: Context): Uint8Array => new Uint8Array(spec.local.buffer);
+
+const onlyOnce = (): (() => boolean) => {
+  let done = false;
+  return () => !done && (done = true);
+};
+
+/** Each law, broken on purpose in one way: the law that must be named, how, and what it must say. */
+const broken: readonly (readonly [law: string, how: string, build: () => Partial<Subject>, says: RegExp])[] =
+  [
+    [
+      'every command completes exactly once',
+      'a completion is told twice',
+      () => telling((event) => (event.kind === 'complete' ? [event, event] : [event])),
+      /commands are open/,
+    ],
+    [
+      'every command completes exactly once',
+      'a completion is told and never was a command',
+      () => {
+        const first = nthOf('submit', 1);
+        return telling((event) =>
+          first(event)
+            ? [{ ...event, kind: 'complete', status: 'ok', latency: 0 } as unknown as TraceEvent, event]
+            : [event],
+        );
+      },
+      /commands are open/,
+    ],
+    [
+      'every command completes exactly once',
+      'a completion is told to nobody',
+      () => {
+        const third = nthOf('complete', 3);
+        return telling((event) => (third(event) ? [] : [event]));
+      },
+      /commands are open/,
+    ],
+    [
+      'interrupts raised = delivered + pending + dropped',
+      'an interrupt is forgotten while its domain runs',
+      () => {
+        const once = onlyOnce();
+        return patch(Vcoproc.prototype, 'interrupt', function (original, line) {
+          if (this.state !== 'running' || !once()) original.call(this, line);
+        });
+      },
+      /raised/,
+    ],
+    [
+      'interrupts raised = delivered + pending + dropped',
+      'an interrupt is injected twice',
+      () =>
+        patch(Vcoproc.prototype, 'interrupt', function (original, line) {
+          original.call(this, line);
+          original.call(this, line);
+        }),
+      /raised/,
+    ],
+    [
+      'a ring that rang is served; no wake-up is lost',
+      'a coprocessor that asked to be rung for a command is not',
+      () => patch(SharedCoproc.prototype, 'ring', () => {}),
+      /sleeps and has work/,
+    ],
+    [
+      'running + switching + idle + faulted = wall',
+      'a nanosecond is in no bucket',
+      () => {
+        vi.spyOn(Account.prototype, 'missing', 'get').mockReturnValue(1 as Duration);
+        return {};
+      },
+      /1 ns less than the whole/,
+    ],
+    [
+      'running + switching + idle + faulted = wall',
+      'who has a coprocessor is charged for the switches, too',
+      () =>
+        patch(Account.prototype, 'enter', function (original, state, at) {
+          const before = this.until;
+          original.call(this, state, at);
+          return between(before, this.until);
+        }),
+      /its vcoprocs had it for/,
+    ],
+    [
+      'the time of one coprocessor never goes back',
+      'a state is told with a time that is over',
+      () => {
+        const tenth = nthOf('coproc', 10);
+        return telling((event) => [tenth(event) ? { ...event, at: 1 as Instant } : event]);
+      },
+      /comes after/,
+    ],
+    [
+      'the time of one coprocessor never goes back',
+      'a command completes before it was submitted',
+      () => telling((event) => [event.kind === 'complete' ? { ...event, latency: -1 as Duration } : event]),
+      /completed 1 ns before it was submitted/,
+    ],
+    [
+      'a loaded context is bit-identical to the saved one',
+      'a bit of the local memory is another one',
+      () =>
+        arriving((context, fresh) => void (fresh || (bytesOf(context)[bytesOf(context).length - 1]! ^= 1))),
+      /bytes of its local memory differ/,
+    ],
+    [
+      'a loaded context is bit-identical to the saved one',
+      'the globals begin anew',
+      () =>
+        arriving(
+          ({ firmware }, fresh) => void (fresh || firmware.instance.loadGlobals(firmware.firstGlobals)),
+        ),
+      /its globals differ/,
+    ],
+    [
+      'a loaded context is bit-identical to the saved one',
+      'the registers are saved wrong',
+      () =>
+        patch(ContextImage.prototype, 'saveFrontEnd', function (original, state) {
+          original.call(this, state);
+          for (let word = 0; word < this.registers.length; word++) this.registers[word]! ^= 1;
+        }),
+      /: [A-Z_0-9a-z]+ differ/,
+    ],
+    [
+      'a loaded context is bit-identical to the saved one',
+      'a fresh context finds what another left behind',
+      () => {
+        let left = 0;
+        return arriving((context, fresh) => void (fresh && (bytesOf(context)[0] = ++left)));
+      },
+      /bytes of its local memory differ/,
+    ],
+    [
+      'a loaded context is bit-identical to the saved one',
+      'an image says that it was saved, and it was not',
+      () => {
+        vi.spyOn(ContextImage.prototype, 'state', 'get').mockReturnValue(IMAGE_STATE.saved);
+        vi.spyOn(ContextImage.prototype, 'isFirmware').mockReturnValue(true);
+        vi.spyOn(ContextImage.prototype, 'intact').mockReturnValue(true);
+        return {};
+      },
+      /was never saved/,
+    ],
+    [
+      'who denies to leave stays',
+      'a device asks its firmware and does not listen',
+      () => ({ platforms: Object.fromEntries(Object.entries(platforms).map(deaf)) }),
+      /the firmware denied/,
+    ],
+  ];
+
+/** A device that is quiet whatever its firmware says. */
+const deaf = ([name, platform]: [string, Platform]): [string, Platform] => [
+  name,
+  {
+    ...platform,
+    createDevice() {
+      const device = platform.createDevice();
+      return Object.assign(Object.create(device) as typeof device, {
+        quiesce(_window: Int32Array, _active: boolean, firmware: () => number) {
+          firmware();
+          return { kind: 'quiet' } as const;
+        },
+      });
+    },
+  },
+];
+
+const MOST_RUNS = 60;
+
+describe('a campaign names the law', { timeout: 60_000 }, () => {
+  it.each(broken)('"%s" when %s', async (law, _how, build, says) => {
+    const { failure } = await hunt(build(), MOST_RUNS);
+    expect(failure).toMatchObject({ law, what: expect.stringMatching(says) });
+  });
+});
