@@ -10,7 +10,18 @@ export const coprocessorMachine = setup({
   types: {
     events: {} as {
       type:
-        'LOAD' | 'LOADED' | 'REFUSED' | 'WORK' | 'DRAINED' | 'QUIESCE' | 'SAVED' | 'DENY' | 'FAULT' | 'RESET';
+        | 'LOAD'
+        | 'LOADED'
+        | 'REFUSED'
+        | 'WORK'
+        | 'DRAINED'
+        | 'QUIESCE'
+        | 'SAVED'
+        | 'DENY'
+        | 'DROP'
+        | 'FAULT'
+        | 'RESET'
+        | 'RETIRE';
     },
   },
 }).createMachine({
@@ -25,6 +36,7 @@ export const coprocessorMachine = setup({
         QUIESCE: 'saving',
         /** The loaded context has something to do again. */
         WORK: 'running',
+        DROP: 'idle',
       },
     },
     loading: {
@@ -38,6 +50,8 @@ export const coprocessorMachine = setup({
     running: {
       on: {
         DRAINED: 'idle',
+        /** The loaded context is given up, without being asked. */
+        DROP: 'idle',
         QUIESCE: 'saving',
         /** The firmware trapped. */
         FAULT: 'faulted',
@@ -50,6 +64,7 @@ export const coprocessorMachine = setup({
         /** The context is in its image; nobody comes. */
         SAVED: 'idle',
         DENY: 'denySwitch',
+        DROP: 'idle',
         FAULT: 'faulted',
       },
     },
@@ -58,14 +73,31 @@ export const coprocessorMachine = setup({
       on: {
         QUIESCE: 'saving',
         DRAINED: 'idle',
+        DROP: 'idle',
         FAULT: 'faulted',
       },
     },
     faulted: {
-      on: { RESET: 'idle' },
+      on: {
+        RESET: 'idle',
+        /** It went down too often. */
+        RETIRE: 'outOfService',
+      },
     },
+    outOfService: { type: 'final' },
   },
 });
 
 export type CoprocessorEvent =
-  'LOAD' | 'LOADED' | 'REFUSED' | 'WORK' | 'DRAINED' | 'QUIESCE' | 'SAVED' | 'DENY' | 'FAULT' | 'RESET';
+  | 'LOAD'
+  | 'LOADED'
+  | 'REFUSED'
+  | 'WORK'
+  | 'DRAINED'
+  | 'QUIESCE'
+  | 'SAVED'
+  | 'DENY'
+  | 'DROP'
+  | 'FAULT'
+  | 'RESET'
+  | 'RETIRE';

@@ -41,6 +41,8 @@ export function coproc(id: string, settings: Partial<Omit<CoprocDescription, 'id
     timeslice: ms(1),
     stopDeadline: ms(400),
     commandTimeout: ms(9000),
+    resetDeadline: ms(200),
+    recovery: { onFault: 'isolate', restarts: { most: 1000, within: ms(1000) } },
     denyRetryLimit: undefined,
     localMemory: mib(1),
     clock: 800_000_000,

@@ -1,5 +1,6 @@
 import type { Bytes, Duration, Instant } from '../base/units.ts';
 import type { CoprocId, DomainId, VcoprocId } from './names.ts';
+import type { RecoveryStep } from './recovery.ts';
 import type { CoprocState, DomainState, VcoprocState } from './states.ts';
 
 /**
@@ -82,6 +83,15 @@ export type TraceEvent =
       readonly coproc: CoprocId;
       readonly vcoproc: VcoprocId | null;
       readonly file: string;
+    }
+  /** What is done about a fault: one step of the way back, or the end of it. */
+  | {
+      readonly at: Instant;
+      readonly kind: 'recovery';
+      readonly coproc: CoprocId;
+      readonly vcoproc: VcoprocId | null;
+      readonly step: RecoveryStep;
+      readonly why: string;
     }
   | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
 

@@ -117,7 +117,7 @@ export interface GuestCoproc {
   createQueue(settings?: QueueSettings): GuestQueue;
   /** The register window. Every access answers, whoever has the coprocessor. */
   readonly registers: GuestRegisters;
-  /** Called for each interrupt that the firmware raises with `irq`. */
+  /** Called for each interrupt that the firmware raises with `irq`; once for more than 256 that come at once on one line. */
   onInterrupt(handler: (number: number) => void): void;
 }
 

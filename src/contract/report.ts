@@ -24,6 +24,12 @@ export interface CoprocReport {
   readonly switches: number;
   readonly denials: number;
   readonly resets: number;
+  /** Vcoprocs that were taken out of it and began anew, because they were at fault or because somebody asked for it. */
+  readonly vcoprocResets: number;
+  /** Vcoprocs that will not get it again. */
+  readonly isolated: number;
+  /** Why it is not used any more; null while it is. */
+  readonly outOfService: string | null;
   readonly switchCost: Spread;
   /** What its scheduler did wrong, so that another decides in its place; newest last. */
   readonly faults: readonly string[];
@@ -62,8 +68,12 @@ export interface VcoprocReport {
   readonly wait: Spread;
   readonly commands: CommandCounts;
   readonly interrupts: InterruptCounts;
-  /** Faults that it was blamed for, newest last. */
+  /** Resets that it was the cause of, and resets of its coprocessor that it was not. */
+  readonly resets: { readonly guilty: number; readonly innocent: number };
+  /** The last faults that it was blamed for, newest last. */
   readonly faults: readonly string[];
+  /** How many there were before those. */
+  readonly earlierFaults: number;
 }
 
 export interface ResultReport {

@@ -1,5 +1,13 @@
 /** States of a coprocessor, as its statechart in `machines/coprocessor.ts` has them. */
-export const COPROC_STATES = ['idle', 'loading', 'running', 'saving', 'denySwitch', 'faulted'] as const;
+export const COPROC_STATES = [
+  'idle',
+  'loading',
+  'running',
+  'saving',
+  'denySwitch',
+  'faulted',
+  'outOfService',
+] as const;
 export type CoprocState = (typeof COPROC_STATES)[number];
 
 /** States of a vcoproc, as its statechart in `machines/vcoproc.ts` has them. */

@@ -1,5 +1,6 @@
 import type { Bytes, Duration } from '../base/units.ts';
 import type { CoprocId, DomainId } from './names.ts';
+import type { FaultPolicy, Recovery } from './recovery.ts';
 
 /** A place in a source file. Lines and columns count from 1; a file that is not there is at 1:1. */
 export interface SourcePosition {
@@ -44,6 +45,12 @@ export interface CoprocDescription {
   readonly stopDeadline: Duration;
   /** How long one command may run on the coprocessor before it counts as hung. */
   readonly commandTimeout: Duration;
+  /** How long a vcoproc that is reset may take to be out of the coprocessor. Absent: RESET_DEADLINE. */
+  readonly resetDeadline?: Duration;
+  /** How long it may give no sign of life. Absent: a time slice and a stop deadline. */
+  readonly heartbeat?: Duration;
+  /** What is absent is as in RECOVERY. */
+  readonly recovery?: Partial<Recovery>;
   /** How often in a row a stop may be denied; without it, only the stop deadline bounds the denials. */
   readonly denyRetryLimit: number | undefined;
   /** A multiple of 64 KiB, the page of a WebAssembly memory. */
@@ -82,6 +89,8 @@ export interface DomainDescription {
   readonly kernel: string;
   /** The vcoprocs it asks for, each coprocessor at most once. */
   readonly coprocs: readonly VcoprocDescription[];
+  /** What becomes of its vcoprocs that are at fault; as each coprocessor has it where this is absent. */
+  readonly onFault?: FaultPolicy;
   /** The guest program's arguments, as written. */
   readonly extra: string;
   /** Kinds of `--input` that it takes, as media types: `image/png`. */

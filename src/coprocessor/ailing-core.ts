@@ -81,8 +81,7 @@ export class AilingCore extends CoprocessorCore {
     } else if (ailment === 'interrupt-storm' && loaded !== undefined)
       for (let count = 0; count < amount; count++) this.raise(loaded, STORM_LINE);
     else if (ailment === 'fault-storm' && loaded !== undefined)
-      for (let count = 0; count < amount; count++)
-        this.reporter.iommuFault(loaded.slot, this.host.now(), 'write', NOWHERE);
+      for (let count = 0; count < amount; count++) this.tellFault(loaded, 'write', NOWHERE);
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../memory/context-image.ts';
 import { reach, type DmaFault, type Reach } from '../memory/iommu.ts';
 import { QueueSet } from './queue-set.ts';
+import { Gate } from './gate.ts';
 
 /** A context's firmware in the coprocessor: an instance in the context's own local memory. */
 export interface LoadedFirmware {
@@ -34,6 +35,9 @@ export class Context implements FrontEndState {
   readonly queues: QueueSet;
   /** A bit for each line that has interrupts pending, while the context is loaded. */
   lines = 0;
+  /** What it may tell the hypervisor in one go: it must not flood those who share the hypervisor with it. */
+  readonly interrupts = new Gate(64);
+  readonly faults = new Gate(16);
   /** The command under way. */
   active = false;
   queue = 0;

@@ -13,7 +13,13 @@ import { Iommu } from '../memory/iommu.ts';
 import { CORRUPT, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Context } from './context.ts';
 import { completeNoops, fetchCommand, finishCommand, showCompletions } from './front-end.ts';
-import { deliverInterrupts, deliverable, raiseInterrupt } from './interrupts.ts';
+import {
+  completionInterrupt,
+  deliverInterrupts,
+  deliverable,
+  flushInterrupts,
+  raiseInterrupt,
+} from './interrupts.ts';
 import type { CoreHost, CoreParts } from './parts.ts';
 import type { Queue } from './queue.ts';
 import { Reporter } from './reporter.ts';
@@ -142,6 +148,8 @@ export class CoprocessorCore implements CoreParts {
    */
   turn(lingers = false): Turn {
     const turn = this.#turn(lingers);
+    // Nothing is kept back by who goes to sleep: nobody would come back for it.
+    if (turn === TURN.sleep && this.loaded !== undefined) flushInterrupts(this, this.loaded, this.reporter);
     // To wake the hypervisor takes longer than a world switch: while one is under way, what is said waits for its end.
     if (this.#request !== undefined) this.reporter.show();
     // To look for room takes time, or a simulated coprocessor would look for ever at one instant.
@@ -184,6 +192,8 @@ export class CoprocessorCore implements CoreParts {
       if (context === undefined || queue === undefined) return;
       queue.asked = queue.served ? undefined : sequence;
       if (!context.active || context.queue !== to) this.#tellEvicted(context, queue);
+    } else if (op === CONTROL.drop) {
+      this.#drop(slot);
     } else if (op === CONTROL.worldSwitch) {
       // Writes that were posted before the window was taken away belong to the context that leaves.
       this.#drainPosted();
@@ -196,6 +206,16 @@ export class CoprocessorCore implements CoreParts {
         this.#request = request;
       }
     } else throw new InvariantError(`no control operation ${op}`);
+  }
+
+  /** The context leaves without being asked, and nothing of it is kept. */
+  #drop(slot: number): void {
+    const there = this.loaded?.slot === slot ? this.loaded : undefined;
+    if (there !== undefined) leaveRemains(this, there);
+    this.reporter.dropped(slot, this.host.now());
+    if (there === undefined) return;
+    this.#lose();
+    this.move('DROP');
   }
 
   #slice(length: Duration): void {
@@ -399,7 +419,7 @@ export class CoprocessorCore implements CoreParts {
 
   #announce(context: Context, queue: Queue): void {
     context.queues.announce(queue);
-    this.raise(context, 0);
+    completionInterrupt(this, context, this.reporter);
   }
 
   #releaseInterrupts(context: Context, now: Instant | undefined): void {
@@ -464,7 +484,12 @@ export class CoprocessorCore implements CoreParts {
     Atomics.store(this.window, this.platform.core.faultAddress >> 2, iova | 0);
     if (context.fault !== undefined) return;
     context.fault = { access, iova };
-    this.reporter.iommuFault(context.slot, this.host.now(), access, iova);
+    this.tellFault(context, access, iova);
+  }
+
+  protected tellFault(context: Context, access: 'read' | 'write', iova: number): void {
+    const untold = context.faults.pass(this.host.now());
+    if (untold !== undefined) this.reporter.iommuFault(context.slot, this.host.now(), access, iova, untold);
   }
 
   #drainPosted(): void {

@@ -87,10 +87,11 @@ export class Reporter {
     this.#send();
   }
 
-  iommuFault(slot: number, now: Instant, access: 'read' | 'write', iova: number): void {
+  iommuFault(slot: number, now: Instant, access: 'read' | 'write', iova: number, untold: number): void {
     const draft = this.#begin(EVENT.iommuFault, slot, now);
     draft[4] = access === 'write' ? 1 : 0;
     draft[5] = iova | 0;
+    draft[6] = untold;
     this.#send();
   }
 
@@ -99,10 +100,17 @@ export class Reporter {
     this.#send();
   }
 
+  dropped(slot: number, now: Instant): void {
+    this.#begin(EVENT.dropped, slot, now);
+    this.#send();
+  }
+
   /** Unlike the others this one may be refused: a pending interrupt stays with its context while the ring is full. */
-  interrupt(slot: number, now: Instant, line: number): boolean {
+  interrupt(slot: number, now: Instant, line: number, count: number): boolean {
     if (this.#backlog.length > 0) return false;
-    this.#begin(EVENT.interrupt, slot, now)[4] = line;
+    const draft = this.#begin(EVENT.interrupt, slot, now);
+    draft[4] = line;
+    draft[5] = count;
     return this.#offer(this.#draft);
   }
 

@@ -64,6 +64,8 @@ function describe(event: TraceEvent): string {
       return `FAULT ${event.vcoproc ?? ''} ${event.what}${event.reset ? ' (reset)' : ''}`;
     case 'dump':
       return `dump of ${event.vcoproc ?? 'nobody'} in ${event.file}`;
+    case 'recovery':
+      return `${event.step} ${event.vcoproc ?? ''}: ${event.why}`;
     case 'log':
       return event.line;
     default:

@@ -57,6 +57,9 @@ export class Marks {
       case 'fault':
         this.note(`fault: ${event.what.replace(/[0-9].*/, '\u2026')}`);
         return;
+      case 'recovery':
+        this.note(`recovery: ${event.step}`);
+        return;
       case 'denied':
         this.note('a switch is denied');
         return;

@@ -98,7 +98,7 @@ function interruptsTold(events: RingConsumer, slot: number): number {
   let count = 0;
   for (let ahead = events.available() - 1; ahead >= 0; ahead--) {
     const at = events.peek(ahead);
-    if (words[at] === EVENT.interrupt && words[at + 1] === slot) count++;
+    if (words[at] === EVENT.interrupt && words[at + 1] === slot) count += words[at + 5]!;
   }
   return count;
 }

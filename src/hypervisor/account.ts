@@ -11,6 +11,7 @@ const bucketOf = {
   saving: 'switching',
   denySwitch: 'running',
   faulted: 'faulted',
+  outOfService: 'faulted',
 } as const satisfies Record<CoprocState, Bucket>;
 
 /**

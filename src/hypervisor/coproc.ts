@@ -1,11 +1,12 @@
-import { assert, present } from '../base/assert.ts';
-import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { after, between, showDuration, us, type Duration, type Instant } from '../base/units.ts';
+import { present } from '../base/assert.ts';
+import { failed, type Outcome } from '../base/outcome.ts';
+import { NO_TIME, after, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { QueueService, QueueSpec, Runtime } from '../contract/port.ts';
 import type { CrashDump } from '../contract/crash-dump.ts';
+import { RECOVERY, RESET_DEADLINE, type Watchdogs } from '../contract/recovery.ts';
 import type { CoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
 import { type CoprocState } from '../contract/states.ts';
@@ -15,26 +16,16 @@ import { Account } from './account.ts';
 import { crashDump } from './crash-dump.ts';
 import { tellEvent, type CoprocEvents, type UnderWay } from './events.ts';
 import type { SavedCoproc } from './saved.ts';
+import { Members } from './members.ts';
+import { Recovery } from './recovery.ts';
 import { SpreadRecorder } from './spread.ts';
-import { Supervisor, type Supervised } from './supervisor.ts';
+import { Supervisor } from './supervisor.ts';
+import { Tenancy, type Tenure } from './tenure.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
 
 /** Between two questions to a scheduler that has nobody to run. */
 const SHORTEST_REST = us(1);
-
-/** A stay of one vcoproc on the coprocessor, from a scheduler's decision to its settlement. */
-export interface Tenure {
-  readonly vcoproc: Vcoproc;
-  readonly decidedBy: Scheduler;
-  readonly slice: Duration;
-  readonly ends: Instant;
-  readonly switching: Duration;
-  expired: boolean;
-  /** The vcoproc's time when it was first asked to leave. */
-  asked: Duration | undefined;
-  cancelWatchdog: () => void;
-}
 
 /** What a coprocessor does at one moment. */
 export interface Occupancy {
@@ -56,6 +47,8 @@ export class SharedCoproc {
   readonly runtime: Runtime;
   readonly trace: TraceSink;
   account: Account;
+  readonly members = new Members();
+  readonly tenancy: Tenancy;
   readonly switchCost = new SpreadRecorder();
   switches = 0;
   denials = 0;
@@ -67,18 +60,15 @@ export class SharedCoproc {
   timeslice: Duration;
   /** What made the scheduler: its name in the hypervisor's record, and its own parameters. */
   algorithm: SavedCoproc['algorithm'];
+  watchdogs: Watchdogs;
   /** Whose context is in the coprocessor, working or not. */
   current: Vcoproc | undefined;
-  tenure: Tenure | undefined;
   /** Somebody woke whom the scheduler wants to decide about at once, and nothing was decided since. */
   urgent = false;
   /** Who is charged for the time that goes by. */
   #owner: Vcoproc | undefined;
-  readonly #vcoprocs = new Map<number, Vcoproc>();
-  readonly #byName = new Map<VcoprocId, Vcoproc>();
-  readonly #detached = new WeakMap<Vcoproc, Promise<void>>();
-  readonly #leaving = new Map<Vcoproc, () => void>();
   readonly #switch: WorldSwitch;
+  readonly #recovery: Recovery;
   readonly #supervisor: Supervisor;
   readonly #crashed: (dump: () => CrashDump) => void;
   #cancelDecision = (): void => {};
@@ -99,26 +89,65 @@ export class SharedCoproc {
     this.scheduler = scheduler;
     this.timeslice = description.timeslice;
     this.algorithm = description.scheduler;
+    const { stopDeadline, resetDeadline = RESET_DEADLINE, commandTimeout, heartbeat } = description;
+    this.watchdogs = { stopDeadline, resetDeadline, commandTimeout, ...(heartbeat && { heartbeat }) };
     this.runtime = runtime;
     this.trace = trace;
     this.account = new Account(this.now);
+    this.tenancy = new Tenancy({
+      timeline: runtime.timeline,
+      watchdogs: () => this.watchdogs,
+      charge: () => this.charge(),
+      onOverstay: (tenure) => this.#onOverstay(tenure),
+    });
     this.#switch = new WorldSwitch(this);
-    const coproc: Supervised = {
+    this.#recovery = new Recovery({
+      id: this.id,
+      timeline: runtime.timeline,
+      trace,
+      settings: { ...RECOVERY, ...description.recovery },
+      watchdogs: () => this.watchdogs,
+      current: () => this.current,
+      supervisor: () => this.#supervisor,
+      drop: (vcoproc) => this.control(CONTROL.drop, vcoproc.slot, NO_SLOT, 0, NO_TIME),
+      drain: () => this.drain(),
+      concerned: (vcoproc) => this.#concerned(vcoproc),
+      leaving: (vcoproc) => this.members.detached(vcoproc),
+      excused: (again) => this.excused(again),
+      blame: (vcoproc, what, reset) => {
+        this.blame(vcoproc, what, reset);
+        if (!reset) crashed(() => this.dump(vcoproc, what));
+      },
+      sleep: (vcoproc) => this.scheduler.sleep(vcoproc.name, this.now),
+      forget: (vcoproc) => this.scheduler.remove(vcoproc.name),
+      back: (vcoproc) => this.#back(vcoproc),
+      refuse: (vcoproc, reason) => this.refuse(vcoproc, reason),
+    });
+    this.#supervisor = new Supervisor({
       description,
       platform,
       runtime,
-      vcoprocs: { [Symbol.iterator]: () => this.#vcoprocs.values() },
-      has: (vcoproc) => this.#vcoprocs.has(vcoproc.slot),
+      vcoprocs: this.members,
+      restarts: { ...RECOVERY, ...description.recovery }.restarts,
+      watchdogs: () => this.watchdogs,
+      current: () => this.current,
       onEvent: (words, at) => tellEvent(words, at, this.#events),
       onDrained: () => this.current?.window.flush(),
       onSilence: () => this.#onSilence(),
       onDown: () => this.#onDown(),
+      condemn: (guilty, reason) => {
+        crashed(() => this.dump(guilty, reason));
+        this.#recovery.condemn(guilty, reason);
+      },
+      outlaw: (guilty, reason) => {
+        crashed(() => this.dump(guilty, reason));
+        this.#recovery.outlaw(guilty, reason, true);
+      },
       onGone: (reason, expected) => this.#onGone(reason, expected),
       onUp: () => this.#onUp(),
-      isolate: (guilty, reason) => this.#isolate(guilty, reason, true),
+      onRetired: (why) => this.#onRetired(why),
       refuse: (vcoproc, reason) => this.refuse(vcoproc, reason),
-    };
-    this.#supervisor = new Supervisor(coproc);
+    });
   }
 
   get now(): Instant {
@@ -148,85 +177,36 @@ export class SharedCoproc {
       }
     }
     vcoproc.parameters = parameters;
-    this.#vcoprocs.set(vcoproc.slot, vcoproc);
-    this.#byName.set(vcoproc.name, vcoproc);
+    this.members.add(vcoproc);
     return attached;
   }
 
   /** Takes a vcoproc out, whatever it is doing. Resolves when the coprocessor holds nothing of it any more. */
   detach(vcoproc: Vcoproc): Promise<void> {
-    const detached = this.#detached.get(vcoproc) ?? this.#detach(vcoproc);
-    this.#detached.set(vcoproc, detached);
-    return detached;
-  }
-
-  async #detach(vcoproc: Vcoproc): Promise<void> {
-    this.scheduler.remove(vcoproc.name);
-    if (this.current === vcoproc || this.#switch.concerns(vcoproc)) {
-      await new Promise<void>((resolve) => {
-        this.#leaving.set(vcoproc, resolve);
+    return this.members.detach(vcoproc, async () => {
+      this.scheduler.remove(vcoproc.name);
+      if (this.#concerned(vcoproc)) {
+        const gone = this.members.gone(vcoproc);
         this.reschedule();
-      });
-    }
-    this.#vcoprocs.delete(vcoproc.slot);
-    this.#byName.delete(vcoproc.name);
-    await this.#supervisor.detach(vcoproc);
+        await gone;
+      }
+      this.members.remove(vcoproc);
+      await this.#supervisor.detach(vcoproc);
+    });
   }
 
-  // ---- changed while it runs
-
-  /**
-   * Decides by another algorithm from now on. Whoever has the coprocessor goes on until the new one says
-   * otherwise, everybody who is ready is ready for the new one. Parameters that it does not know are
-   * dropped unless they are `wanted`; who it cannot take makes the change fail, and nothing is changed.
-   */
-  useScheduler(
-    scheduler: Scheduler,
-    wanted: ReadonlyMap<VcoprocId, SchedulerParameters> = new Map(),
-  ): Outcome<void> {
-    const kept = new Map<Vcoproc, SchedulerParameters>();
-    for (const vcoproc of this.#byName.values()) {
-      // Who is leaving is nobody's to choose any more.
-      if (vcoproc.state === 'isolated' || this.#detached.has(vcoproc)) continue;
-      const asked = wanted.get(vcoproc.name);
-      const given = asked ?? vcoproc.parameters;
-      let admission = scheduler.admit(vcoproc.name, given);
-      const known = admission.kind === 'admitted';
-      kept.set(vcoproc, known ? given : {});
-      if (known) continue;
-      if (asked === undefined) admission = scheduler.admit(vcoproc.name, {});
-      if (admission.kind === 'refused')
-        return failed(`${scheduler.name} does not take ${vcoproc.name}: ${admission.reason}`);
-    }
-    this.#charge();
-    this.settle('ran');
-    this.scheduler = scheduler;
-    for (const [vcoproc, parameters] of kept) {
-      vcoproc.parameters = parameters;
-      if (vcoproc.state === 'waiting' || vcoproc.state === 'running') scheduler.wake(vcoproc.name, this.now);
-    }
-    this.reschedule();
-    return ok(undefined);
-  }
-
-  /** Slices from the next decision on, which comes at once. */
-  retime(timeslice: Duration): void {
-    this.timeslice = timeslice;
-    this.scheduler.retime(timeslice);
-    this.reschedule();
-  }
-
-  changeParameters(vcoproc: Vcoproc, parameters: SchedulerParameters): Outcome<void> {
-    const admission = this.scheduler.change(vcoproc.name, parameters);
-    if (admission.kind === 'refused') return failed(admission.reason);
-    vcoproc.parameters = { ...vcoproc.parameters, ...parameters };
-    this.reschedule();
-    return ok(undefined);
+  #concerned(vcoproc: Vcoproc): boolean {
+    return this.current === vcoproc || this.#switch.concerns(vcoproc);
   }
 
   /** Whether a vcoproc has to leave although nobody else wants the coprocessor. */
   mustLeave(vcoproc: Vcoproc): boolean {
-    return this.#leaving.has(vcoproc) || vcoproc.state === 'isolated' || !vcoproc.settings.awake();
+    return (
+      this.members.awaited(vcoproc) ||
+      vcoproc.state === 'isolated' ||
+      this.#recovery.holds(vcoproc) ||
+      !vcoproc.settings.awake()
+    );
   }
 
   ring(): void {
@@ -260,13 +240,13 @@ export class SharedCoproc {
   }
 
   onWake(vcoproc: Vcoproc): void {
-    // Whoever has to leave is looked at again when it may stay: at the end of a pause.
+    // Whoever has to leave is looked at again when it may stay: at the end of a pause, or of a reset.
     if (this.mustLeave(vcoproc)) return;
     vcoproc.move('WAKE');
     if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return;
     // A switch that is under way ends first.
     if (this.scheduler.wake(vcoproc.name, this.now)) this.urgent = true;
-    if (this.urgent || this.tenure === undefined) this.reschedule();
+    if (this.urgent || this.tenancy.current === undefined) this.reschedule();
   }
 
   // ---- deciding
@@ -282,7 +262,7 @@ export class SharedCoproc {
       return;
     }
     const next = present(
-      this.#byName.get(decision.vcoproc),
+      this.members.named(decision.vcoproc),
       'a scheduler chooses among those that it admitted',
     );
     if (next === this.current) this.stay(next, decision.slice);
@@ -305,11 +285,11 @@ export class SharedCoproc {
   /** The same vcoproc goes on with a new slice: no switch. */
   stay(vcoproc: Vcoproc, slice: Duration): void {
     this.#keep(vcoproc);
-    this.#charge();
-    if (this.tenure !== undefined) this.tenure.asked = undefined;
+    this.charge();
+    this.tenancy.pardon();
     this.settle('ran');
     this.control(CONTROL.extend, vcoproc.slot, NO_SLOT, 0, slice);
-    this.begin(vcoproc, slice, 0 as Duration, this.scheduler);
+    this.tenancy.begin(vcoproc, slice, NO_TIME, this.scheduler);
   }
 
   /** Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. */
@@ -318,44 +298,8 @@ export class SharedCoproc {
     if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
   }
 
-  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void {
-    assert(this.tenure === undefined, 'one stay at a time');
-    vcoproc.slices++;
-    const tenure: Tenure = {
-      vcoproc,
-      decidedBy,
-      slice,
-      ends: after(this.now, slice),
-      switching,
-      expired: false,
-      asked: undefined,
-      cancelWatchdog: () => {},
-    };
-    this.tenure = tenure;
-    this.#watch(tenure);
-    if (vcoproc.state !== 'running') vcoproc.move('ARRIVED');
-    vcoproc.arrived();
-  }
-
-  /** Whoever has the coprocessor is asked to leave it. */
-  asked(): void {
-    this.#charge();
-    if (this.tenure !== undefined) this.tenure.asked ??= this.tenure.vcoproc.time;
-  }
-
-  /** Ends the present stay and tells the scheduler what really happened. */
   settle(outcome: Settled['outcome']): void {
-    const { tenure } = this;
-    if (tenure === undefined) return;
-    this.tenure = undefined;
-    tenure.cancelWatchdog();
-    const { vcoproc, slice, switching } = tenure;
-    const ran = vcoproc.unsettled();
-    // Past its slice *and* asked to leave: what the hypervisor was late by is nobody's debt.
-    const since = tenure.asked ?? vcoproc.time;
-    const overrun = Math.max(0, Math.min(ran - slice, vcoproc.time - since)) as Duration;
-    vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
-    tenure.decidedBy.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now: this.now });
+    this.tenancy.settle(outcome);
   }
 
   /** Posts one command to the coprocessor. */
@@ -379,31 +323,36 @@ export class SharedCoproc {
 
   /** One after the other, as the coprocessor said them. */
   readonly #events: CoprocEvents = {
-    onState: (slot, state, when) => this.#onState(state, this.#vcoprocs.get(slot), when),
-    onInterrupt: (slot, line) => this.#vcoprocs.get(slot)?.interrupt(line),
-    onExpired: (slot, command) => this.#onExpired(this.#vcoprocs.get(slot), command),
+    onState: (slot, state, when) => this.#onState(state, this.members.at(slot), when),
+    onInterrupt: (slot, line, count) => this.members.at(slot)?.interrupt(line, count),
+    onExpired: (slot, command) => this.#onExpired(this.members.at(slot), command),
+    onCorrupt: (slot, queue) => this.members.at(slot)?.queues.distrust(queue),
+    onEvicted: (slot, queue, sequence) => this.members.at(slot)?.queues.onEvicted(queue, sequence),
     onSwitched: (sequence, switched) => this.#switch.onSwitched(sequence, switched),
     onDenied: (sequence, retryAfter) => this.#switch.onDenied(sequence, retryAfter),
     onLoadFailed: (sequence, reason) => this.#switch.onLoadFailed(sequence, reason),
-    onLost: (slot, reason) => this.#onLost(this.#vcoprocs.get(slot), reason),
-    onCorrupt: (slot, queue) => this.#vcoprocs.get(slot)?.queues.distrust(queue),
-    onEvicted: (slot, queue, sequence) => this.#vcoprocs.get(slot)?.queues.onEvicted(queue, sequence),
-    onDmaFault: (slot, access, iova) => {
-      const vcoproc = this.#vcoprocs.get(slot);
+    onLost: (slot, reason) => this.#onOut(this.members.at(slot), reason),
+    onDmaFault: (slot, access, iova, untold) => {
+      const vcoproc = this.members.at(slot);
       const where = `0x${iova.toString(16).padStart(8, '0')}`;
-      if (vcoproc !== undefined) this.blame(vcoproc, `IOMMU fault: ${access} at ${where}`, false);
+      const before = untold === 0 ? '' : `, after ${untold} others`;
+      if (vcoproc !== undefined) this.blame(vcoproc, `IOMMU fault: ${access} at ${where}${before}`, false);
     },
-    onInvalidated: (slot, epoch) => this.#vcoprocs.get(slot)?.invalidated(epoch),
+    onInvalidated: (slot, epoch) => this.members.at(slot)?.invalidated(epoch),
+    onDropped: (slot) => {
+      const vcoproc = this.members.at(slot);
+      if (vcoproc !== undefined && this.#recovery.drops(vcoproc)) this.#onOut(vcoproc, undefined);
+    },
   };
 
   #onExpired(vcoproc: Vcoproc | undefined, command: UnderWay | undefined): void {
-    const { tenure } = this;
+    const tenure = this.tenancy.current;
     if (vcoproc === undefined || tenure?.vcoproc !== vcoproc) return;
     tenure.expired = true;
-    this.#charge();
-    const { commandTimeout } = this.description;
+    this.charge();
+    const { commandTimeout } = this.watchdogs;
     if (vcoproc.commandTime(command) > commandTimeout)
-      this.#isolate(vcoproc, `a command ran longer than ${showDuration(commandTimeout)}`);
+      this.overdue(vcoproc, `a command ran longer than ${showDuration(commandTimeout)}`);
     this.reschedule();
   }
 
@@ -429,7 +378,7 @@ export class SharedCoproc {
   }
 
   /** Charges the time until now, in the middle of a state. */
-  #charge(): void {
+  charge(): void {
     this.#owner?.ran(this.account.enter(this.account.state, this.now));
   }
 
@@ -446,18 +395,22 @@ export class SharedCoproc {
     });
   }
 
-  /** The firmware of the loaded context trapped: its context is gone, the coprocessor goes on. */
-  #onLost(vcoproc: Vcoproc | undefined, reason: string): void {
+  /** A context is not in the coprocessor any more and nothing of it was saved; the coprocessor goes on. */
+  #onOut(vcoproc: Vcoproc | undefined, fault: string | undefined): void {
     if (vcoproc === undefined) return;
-    this.current = undefined;
-    this.#isolate(vcoproc, reason);
-    this.settle('failed');
+    if (this.current === vcoproc) {
+      this.current = undefined;
+      this.#switch.lost();
+    }
+    vcoproc.window.drop();
+    this.#recovery.onOut(vcoproc, fault);
+    if (this.tenancy.current?.vcoproc === vcoproc) this.settle('failed');
     this.left(vcoproc);
     this.reschedule();
   }
 
   blame(vcoproc: Vcoproc, what: string, reset: boolean): void {
-    vcoproc.blame(what);
+    vcoproc.guilt.blame(what);
     this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: vcoproc.name, what, reset });
   }
 
@@ -467,46 +420,54 @@ export class SharedCoproc {
     this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: null, what, reset: false });
   }
 
-  #isolate(vcoproc: Vcoproc, reason: string, reset = false): void {
-    this.blame(vcoproc, reason, reset);
-    this.#crashed(() => this.dump(vcoproc, reason));
-    this.scheduler.remove(vcoproc.name);
-    vcoproc.isolate(reason);
-  }
-
   /** The context that should have come is not fit to be loaded. */
   refuse(vcoproc: Vcoproc, reason: string): void {
-    this.#isolate(vcoproc, `context refused: ${reason}`);
+    this.#recovery.outlaw(vcoproc, `context refused: ${reason}`, false);
     this.left(vcoproc);
   }
 
   /** A vcoproc's context is not in the coprocessor any more. */
   left(vcoproc: Vcoproc): void {
     vcoproc.left();
-    this.#left(vcoproc);
+    this.members.left(vcoproc);
   }
 
-  #left(vcoproc: Vcoproc): void {
-    const resolve = this.#leaving.get(vcoproc);
-    this.#leaving.delete(vcoproc);
-    resolve?.();
+  // ---- when something goes wrong; `recovery.ts` has the order
+
+  /** Clears what is one vcoproc's own, whatever it is doing. Nobody else notices. */
+  resetVcoproc(vcoproc: Vcoproc, reason: string): Promise<Outcome<void>> {
+    return this.#recovery.reset(vcoproc, reason);
   }
 
-  // ---- when it does not answer, or dies
+  /** Its domain is to have no coprocessor any more: it leaves this one, and does not come back. */
+  isolate(vcoproc: Vcoproc, reason: string): void {
+    this.#recovery.isolate(vcoproc, reason);
+    if (this.#concerned(vcoproc)) this.reschedule();
+  }
+
+  /** It has the coprocessor for longer than it may. */
+  overdue(vcoproc: Vcoproc, reason: string): void {
+    this.#recovery.overdue(vcoproc, reason);
+  }
+
+  silent(reason: string): void {
+    this.#supervisor.silent(reason);
+  }
+
+  /** A reset is over, and what came meanwhile waits. */
+  #back(vcoproc: Vcoproc): void {
+    vcoproc.release();
+    if (vcoproc.queues.outstanding > 0) this.onWake(vcoproc);
+  }
 
   /** The running firmware neither left nor reported: it hangs in a step. */
-  #watch(tenure: Tenure): void {
-    const deadline = after(tenure.ends, this.description.stopDeadline);
-    tenure.cancelWatchdog = this.runtime.timeline.at(deadline, () => this.#onWatchdog(tenure));
-  }
-
-  #onWatchdog(tenure: Tenure): void {
+  #onOverstay(tenure: Tenure): void {
     this.drain();
     const { state } = this.account;
     const hangs =
-      this.tenure === tenure && !tenure.expired && (state === 'running' || state === 'denySwitch');
-    if (hangs && !this.excused(() => this.#onWatchdog(tenure)))
-      this.reset(tenure.vcoproc, 'did not return from a step');
+      this.tenancy.current === tenure && !tenure.expired && (state === 'running' || state === 'denySwitch');
+    if (hangs && !this.excused(() => this.#onOverstay(tenure)))
+      this.overdue(tenure.vcoproc, 'did not return from a step');
   }
 
   /**
@@ -515,23 +476,15 @@ export class SharedCoproc {
    */
   excused(again: () => void): boolean {
     if (!this.#supervisor.link.attaching) return false;
-    this.runtime.timeline.at(after(this.now, this.description.stopDeadline), again);
+    this.runtime.timeline.at(after(this.now, this.watchdogs.stopDeadline), again);
     return true;
-  }
-
-  reset(guilty: Vcoproc, reason: string): void {
-    this.#supervisor.reset(guilty, reason);
-  }
-
-  silent(reason: string): void {
-    this.#supervisor.silent(reason);
   }
 
   /** It does not answer, though no step may take so long. */
   #onSilence(): void {
     const { current } = this;
     if (current === undefined) this.silent('does not answer');
-    else this.reset(current, 'did not return from a step');
+    else this.#supervisor.reset(current, 'did not return from a step');
   }
 
   #onDown(): void {
@@ -545,15 +498,17 @@ export class SharedCoproc {
     if (!expected) {
       const vcoproc = current?.name ?? null;
       this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc, what: reason, reset: true });
-      current?.blame(`coprocessor died: ${reason}`);
+      current?.guilt.blame(`coprocessor died: ${reason}`);
       this.#crashed(() => this.dump(current, reason));
     }
     this.settle('failed');
     this.#switch.abandon();
     this.current = undefined;
-    for (const vcoproc of this.#vcoprocs.values()) {
+    for (const vcoproc of this.members) {
       vcoproc.window.drop();
+      const dealtWith = this.#recovery.onGone(vcoproc);
       if (vcoproc.state === 'isolated') vcoproc.left();
+      else if (dealtWith) vcoproc.takePending();
       else if (vcoproc.lost) {
         vcoproc.reset('coprocessor reset');
         if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
@@ -564,16 +519,41 @@ export class SharedCoproc {
         if (vcoproc === current) this.#switch.departed(vcoproc, vcoproc.queues.outstanding > 0);
         vcoproc.takePending();
       }
-      this.#left(vcoproc);
+      this.members.left(vcoproc);
     }
   }
 
   #onUp(): void {
     this.#enter('idle', undefined, this.now);
+    this.trace({
+      at: this.now,
+      kind: 'recovery',
+      coproc: this.id,
+      vcoproc: null,
+      step: 'restarted',
+      why: 'every context is there again',
+    });
     // The successor has nobody's translations yet.
-    for (const vcoproc of this.#vcoprocs.values()) vcoproc.left();
+    for (const vcoproc of this.members) vcoproc.left();
     this.drain();
     this.reschedule();
+  }
+
+  /** There will be no successor: whoever is here is told so with every command, and has its other coprocessors. */
+  #onRetired(why: string): void {
+    this.#enter('outOfService', undefined, this.now);
+    this.trace({
+      at: this.now,
+      kind: 'recovery',
+      coproc: this.id,
+      vcoproc: null,
+      step: 'out-of-service',
+      why,
+    });
+    for (const vcoproc of this.members) {
+      this.#recovery.isolate(vcoproc, `${this.id} is out of service: ${why}`);
+      this.left(vcoproc);
+    }
   }
 
   // ---- the end
@@ -585,7 +565,7 @@ export class SharedCoproc {
     this.settle('ran');
     this.#cancelDecision();
     this.#supervisor.close();
-    this.#enter('idle', undefined, this.now);
+    this.#enter(this.#supervisor.retired === undefined ? 'idle' : 'outOfService', undefined, this.now);
   }
 
   /** Whether it holds nobody's context, and nothing is on the way. */
@@ -618,15 +598,14 @@ export class SharedCoproc {
       coproc,
       platform,
       channel,
-      vcoprocs: [...this.#byName.values()],
+      vcoprocs: [...this.members],
     };
     return crashDump(where, vcoproc, vcoproc === current, reason);
   }
 
   get occupancy(): Occupancy {
-    const { tenure, current } = this;
-    const left = tenure === undefined ? null : (Math.max(0, between(this.now, tenure.ends)) as Duration);
-    return { id: this.id, state: this.account.state, owner: current?.name ?? null, sliceLeft: left };
+    const { id, current, tenancy } = this;
+    return { id, state: this.account.state, owner: current?.name ?? null, sliceLeft: tenancy.left };
   }
 
   get report(): CoprocReport {
@@ -644,6 +623,9 @@ export class SharedCoproc {
       switches: this.switches,
       denials: this.denials,
       resets: this.resets,
+      vcoprocResets: this.#recovery.vcoprocResets,
+      isolated: this.#recovery.isolated,
+      outOfService: this.#supervisor.retired ?? null,
       switchCost: this.switchCost.spread,
       faults: [...this.#faults],
     };

@@ -6,7 +6,8 @@ import { EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
 /** What a coprocessor has to say, one method for each. `slot` names the context that it is about. */
 export interface CoprocEvents {
   onState(slot: number, state: CoprocState, when: Instant): void;
-  onInterrupt(slot: number, line: number): void;
+  /** `count` on this line at once. */
+  onInterrupt(slot: number, line: number, count: number): void;
   /** The slice is over; the context goes on until it is asked to leave. */
   onExpired(slot: number, command: UnderWay | undefined): void;
   onSwitched(sequence: number, switched: Switched): void;
@@ -18,7 +19,10 @@ export interface CoprocEvents {
   onCorrupt(slot: number, queue: number): void;
   /** No command of an evicted queue is under way; `sequence` is of the command that evicted it. */
   onEvicted(slot: number, queue: number, sequence: number): void;
-  onDmaFault(slot: number, access: 'read' | 'write', iova: number): void;
+  /** `untold`: how many there were before that are not told one by one. */
+  onDmaFault(slot: number, access: 'read' | 'write', iova: number, untold: number): void;
+  /** The context was taken out without being asked, or was not there. */
+  onDropped(slot: number): void;
   /** No translation older than `epoch` is in use. */
   onInvalidated(slot: number, epoch: number): void;
 }
@@ -50,7 +54,7 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.state:
       return to.onState(slot, present(COPROC_STATES[word(4)], 'a coprocessor is in a known state'), when);
     case EVENT.interrupt:
-      return to.onInterrupt(slot, word(4));
+      return to.onInterrupt(slot, word(4), word(5));
     case EVENT.expired:
       return to.onExpired(slot, word(4) === 1 ? { queue: word(5), sequence: word(6) } : undefined);
     case EVENT.switched:
@@ -72,9 +76,11 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.evicted:
       return to.onEvicted(slot, word(4), word(5));
     case EVENT.iommuFault:
-      return to.onDmaFault(slot, word(4) === 1 ? 'write' : 'read', word(5) >>> 0);
+      return to.onDmaFault(slot, word(4) === 1 ? 'write' : 'read', word(5) >>> 0, word(6));
     case EVENT.invalidated:
       return to.onInvalidated(slot, word(4));
+    case EVENT.dropped:
+      return to.onDropped(slot);
     default:
       throw new InvariantError(`a coprocessor says nothing that is event ${word(0)}`);
   }

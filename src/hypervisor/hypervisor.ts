@@ -4,6 +4,7 @@ import type { Duration } from '../base/units.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import { domainId, vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { CrashDump } from '../contract/crash-dump.ts';
+import type { Watchdogs } from '../contract/recovery.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
@@ -15,6 +16,7 @@ import { Domain, type DomainFiles } from './domain.ts';
 import { shareOf, type SavedDomain, type SavedSystem, type SavedVcoproc, type Share } from './saved.ts';
 import { schedulerSettings, type ScheduleChange } from './scheduler-settings.ts';
 import { Vcoproc, type VcoprocSettings } from './vcoproc.ts';
+import { changeParameters, retime, useScheduler } from './rescheduling.ts';
 
 export type { Parts } from './parts.ts';
 
@@ -200,6 +202,30 @@ export class Hypervisor {
     return ok(undefined);
   }
 
+  /**
+   * Resets a vcoproc, whatever it is doing: registers, local memory and queue begin anew, what is outstanding fails,
+   * and nobody else notices. Fails for one that is isolated: that takes a new one.
+   */
+  async reset(domain: Domain, coproc: CoprocId): Promise<Outcome<void>> {
+    const vcoproc = domain.vcoprocs.find(({ id }) => id === coproc);
+    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${coproc}`);
+    return this.#of(vcoproc).resetVcoproc(vcoproc, 'reset');
+  }
+
+  /** How long each thing that a coprocessor is waited for may take. */
+  watchdogs(id: CoprocId): Watchdogs | undefined {
+    return this.#coprocs.get(id)?.watchdogs;
+  }
+
+  /** Changes watchdogs of a coprocessor, for what is waited for from now on; what is not named stays. */
+  watch(id: CoprocId, change: Partial<Watchdogs>): Outcome<void> {
+    const coproc = this.#coprocs.get(id);
+    if (coproc === undefined)
+      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    coproc.watchdogs = { ...coproc.watchdogs, ...change };
+    return ok(undefined);
+  }
+
   /** Changes who decides for a coprocessor, and how, while it runs. */
   schedule(id: CoprocId, change: ScheduleChange): Outcome<void> {
     const coproc = this.#coprocs.get(id);
@@ -214,11 +240,11 @@ export class Hypervisor {
         change.parameters ?? {},
       );
       if (created.kind === 'failed') return created;
-      const used = coproc.useScheduler(created.value, change.vcoprocs);
+      const used = useScheduler(coproc, created.value, change.vcoprocs);
       if (used.kind === 'failed') return used;
       coproc.algorithm = { name: change.algorithm, parameters: change.parameters ?? {} };
     }
-    if (change.timeslice !== undefined) coproc.retime(change.timeslice);
+    if (change.timeslice !== undefined) retime(coproc, change.timeslice);
     return ok(undefined);
   }
 
@@ -226,7 +252,7 @@ export class Hypervisor {
   scheduleDomain(id: CoprocId, domain: Domain, parameters: SchedulerParameters): Outcome<void> {
     const vcoproc = domain.vcoprocs.find((candidate) => candidate.id === id);
     if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${id}`);
-    return this.#of(vcoproc).changeParameters(vcoproc, parameters);
+    return changeParameters(this.#of(vcoproc), vcoproc, parameters);
   }
 
   domain(name: string): Domain | undefined {
@@ -340,6 +366,8 @@ export class Hypervisor {
       host: coproc,
       awake: () => domain.awake,
       over: () => domain.over,
+      ...(domain.settings.description.onFault && { onFault: domain.settings.description.onFault }),
+      onOutlawed: (reason) => this.#outlaw(domain, reason),
       onGuestError: (error) => domain.crash(error),
     };
     const made = allocated(this.#parts, name, () => new Vcoproc(settings));
@@ -370,6 +398,12 @@ export class Hypervisor {
     domain.vcoprocs.push(vcoproc);
     this.#vcoprocs.push(vcoproc);
     return ok(undefined);
+  }
+
+  /** A domain that one of its vcoprocs brought into disrepute loses all of them. */
+  #outlaw(domain: Domain, reason: string): void {
+    for (const vcoproc of domain.vcoprocs)
+      this.#of(vcoproc).isolate(vcoproc, `its domain is isolated: ${reason}`);
   }
 
   #release(domain: Domain, reason: string): Promise<void> {

@@ -37,6 +37,7 @@ export class Link {
   readonly #listener: LinkListener;
   readonly #port: CoprocessorPort;
   readonly #tick: SafetyTick;
+  readonly #timeline: Timeline;
   #written = 0;
   /** Written, and not in the ring yet for lack of room, in order. */
   readonly #kept: Int32Array[] = [];
@@ -44,16 +45,19 @@ export class Link {
   #asked = 0;
   #open = true;
   #draining = false;
+  /** What was left is drained soon. */
+  #later = false;
 
   constructor(
     start: (channel: ChannelMemory, listener: PortListener) => CoprocessorPort,
     listener: LinkListener,
     timeline: Timeline,
-    patience: Duration,
+    patience: () => Duration,
     memory: MemorySource,
   ) {
     const channel = createChannel(memory);
     this.channel = channel;
+    this.#timeline = timeline;
     this.#bells = new Int32Array(channel.bells);
     this.#listener = listener;
     this.#control = new RingProducer(channel.control);
@@ -172,16 +176,26 @@ export class Link {
     this.#control.publish();
   }
 
-  /** Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. */
+  /**
+   * Tells all events that are there, in order. What an event leads to may ask for this again: it is under way. What
+   * comes meanwhile has its turn after everybody else's: a coprocessor that always has more to say keeps nobody waiting.
+   */
   drain(): void {
     if (!this.#open || this.#draining) return;
     this.#draining = true;
     const events = this.#events;
-    while (events.available() > 0) {
+    for (let told = 0; events.available() > 0 && told < events.capacity; told++) {
       this.#listener.onEvent(events.words, events.peek());
       events.release();
     }
     this.#draining = false;
+    if (events.available() > 0 && !this.#later) {
+      this.#later = true;
+      this.#timeline.at(this.#timeline.now(), () => {
+        this.#later = false;
+        this.drain();
+      });
+    }
     if (this.#kept.length > 0) {
       this.#flush();
       this.ring();

@@ -29,14 +29,14 @@ export class SafetyTick {
   readonly #timeline: Timeline;
   readonly #link: LookedAfter;
   /** How long a coprocessor may be busy with one step. */
-  readonly #patience: Duration;
+  readonly #patience: () => Duration;
   #looks = 0;
   #askedAt: Instant | undefined;
   #overdue = 0;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
-  constructor(timeline: Timeline, patience: Duration, link: LookedAfter) {
+  constructor(timeline: Timeline, patience: () => Duration, link: LookedAfter) {
     this.#timeline = timeline;
     this.#patience = patience;
     this.#link = link;
@@ -54,7 +54,7 @@ export class SafetyTick {
   }
 
   #arm(): void {
-    const pause = Math.min(FIRST_LOOK * 2 ** this.#looks, FIRST_LOOK + this.#patience) as Duration;
+    const pause = Math.min(FIRST_LOOK * 2 ** this.#looks, FIRST_LOOK + this.#patience()) as Duration;
     this.#cancel = this.#timeline.at(after(this.#timeline.now(), pause), () => this.#due());
   }
 
@@ -70,7 +70,7 @@ export class SafetyTick {
     } else if (this.#link.answered()) this.#askedAt = undefined;
     else if (this.#link.excused()) this.#askedAt = now();
     // Twice: after a machine was asleep the hypervisor may be awake first.
-    else if (between(this.#askedAt, now()) > this.#patience && ++this.#overdue === 2) {
+    else if (between(this.#askedAt, now()) > this.#patience() && ++this.#overdue === 2) {
       this.#link.onSilence();
       return;
     }

@@ -22,7 +22,7 @@ export interface SavedVcoproc {
   /** Of its time, what its scheduler knows. */
   readonly settled: Duration;
   /** Interrupts that its domain could not take yet, in order. */
-  readonly held: readonly number[];
+  readonly held: readonly { readonly line: number; readonly count: number }[];
   readonly image: Uint8Array;
   readonly local: readonly LivePage[];
   readonly space: SavedSpace;

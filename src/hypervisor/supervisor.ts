@@ -1,9 +1,12 @@
-import type { Outcome } from '../base/outcome.ts';
-import { after, seconds, sum } from '../base/units.ts';
+import { failed, type Outcome } from '../base/outcome.ts';
+import { after, seconds, showDuration, sum } from '../base/units.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
+import type { Limit, Watchdogs } from '../contract/recovery.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { Link, type LinkListener } from './link.ts';
+import type { Members } from './members.ts';
+import { Tally } from './tally.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
 /** Room for a thread to start on a busy machine, and for the firmware's start function, which is all else that takes long. */
@@ -16,34 +19,50 @@ export interface Supervised extends Pick<LinkListener, 'onEvent' | 'onDrained' |
   readonly description: CoprocDescription;
   readonly platform: Platform;
   readonly runtime: Runtime;
+  watchdogs(): Watchdogs;
+  readonly restarts: Limit;
   /** The vcoprocs that its successor has to know. */
-  readonly vcoprocs: Iterable<Vcoproc>;
-  has(vcoproc: Vcoproc): boolean;
+  readonly vcoprocs: Members;
+  /** Whose context is in it. */
+  current(): Vcoproc | undefined;
   /** It is of no use from now on. */
   onDown(): void;
-  /** It is gone, and said nothing that was not heard. `expected`: it was ended on purpose. */
+  /** Its end is this one's fault. */
+  condemn(guilty: Vcoproc, reason: string): void;
+  /** It is gone, and said nothing that was not heard. `expected`: it was ended for somebody's fault. */
   onGone(reason: string, expected: boolean): void;
   /** Its successor is there and knows every context. */
   onUp(): void;
-  /** Blamed for the coprocessor's end. */
-  isolate(guilty: Vcoproc, reason: string): void;
+  /** It will not be started again. */
+  onRetired(why: string): void;
+  /** This one never gets it again: it did not even get so far that it could be asked to leave. */
+  outlaw(guilty: Vcoproc, reason: string): void;
   /** The successor cannot have this context. */
   refuse(vcoproc: Vcoproc, reason: string): void;
 }
 
 /**
  * Keeps one coprocessor alive: starts it, ends it when somebody is to blame, and when it is gone,
- * however that came, starts its successor and attaches every context again.
+ * however that came, starts its successor and attaches every context again. A coprocessor that dies again and
+ * again, and for nobody's fault, is given up.
  */
 export class Supervisor {
   readonly #coproc: Supervised;
+  /** Unexplained deaths, and who was on the coprocessor or came to it at each. */
+  readonly #deaths: Tally<Vcoproc | undefined>;
   #link: Link;
   /** Not there: it died or is being ended, until every context is attached to its successor. */
   #down = false;
+  /** It is being ended for somebody's fault. */
+  #explained = false;
+  /** The context that is being made known to it. */
+  #comes: Vcoproc | undefined;
   #closed = false;
+  #retired: string | undefined;
 
   constructor(coproc: Supervised) {
     this.#coproc = coproc;
+    this.#deaths = new Tally(coproc.restarts);
     this.#link = this.#start();
   }
 
@@ -58,6 +77,11 @@ export class Supervisor {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Why it is not started any more. */
+  get retired(): string | undefined {
+    return this.#retired;
   }
 
   /** Makes a context known, to the successor if need be. */
@@ -79,7 +103,10 @@ export class Supervisor {
 
   /** Ends the coprocessor and blames whoever had it. */
   reset(guilty: Vcoproc, reason: string): void {
-    if (!this.#down) this.#giveUp(guilty, reason);
+    if (this.#down) return;
+    this.#goDown();
+    this.#coproc.condemn(guilty, reason);
+    this.#kill(reason);
   }
 
   /** Ends a coprocessor that holds nobody's context and does not answer: nobody is to blame. */
@@ -93,9 +120,8 @@ export class Supervisor {
     this.#link.close('the run is over');
   }
 
-  #giveUp(guilty: Vcoproc, reason: string): void {
-    this.#goDown();
-    this.#coproc.isolate(guilty, reason);
+  #kill(reason: string): void {
+    this.#explained = true;
     this.#link.kill(reason);
   }
 
@@ -106,49 +132,77 @@ export class Supervisor {
   }
 
   async #onExit(reason: string): Promise<void> {
-    const expected = this.#down;
+    const explained = this.#explained;
+    this.#explained = false;
+    const suspect = this.#coproc.current() ?? this.#comes;
     this.#goDown();
-    this.#coproc.onGone(reason, expected);
+    this.#coproc.onGone(reason, explained);
+    if (!explained && !this.#mayRestart(reason, suspect)) return;
     const link = this.#start();
     this.#link = link;
     for (const vcoproc of this.#coproc.vcoprocs) {
       if (vcoproc.state === 'isolated') continue;
       const attached = await this.#attach(vcoproc);
       // It died again meanwhile: whoever heard of that goes on from here.
-      if (link !== this.#link || this.#closed) return;
+      if (link !== this.#link || this.#closed || this.#retired !== undefined) return;
       if (attached.kind === 'failed') this.#coproc.refuse(vcoproc, attached.reason);
-      else if (!this.#coproc.has(vcoproc)) await link.detach(vcoproc.slot);
+      else if (!this.#coproc.vcoprocs.has(vcoproc)) await link.detach(vcoproc.slot);
     }
     this.#down = false;
     this.#coproc.onUp();
   }
 
+  /** Whether it died for no reason so rarely that it is worth a successor. */
+  #mayRestart(reason: string, suspect: Vcoproc | undefined): boolean {
+    const { restarts, runtime } = this.#coproc;
+    const deaths = this.#deaths.add(runtime.timeline.now(), suspect);
+    if (deaths <= restarts.most) return true;
+    const often = `${deaths} deaths in ${showDuration(restarts.within)}`;
+    if (deaths > 1 && suspect !== undefined && this.#deaths.notes.every((one) => one === suspect)) {
+      // Whatever it is that this one does: without it the others have a coprocessor.
+      this.#deaths.clear();
+      this.#coproc.outlaw(suspect, `was there at each of ${often} of its coprocessor`);
+      return true;
+    }
+    this.#retired = `${often}, the last: ${reason}`;
+    this.#coproc.onRetired(this.#retired);
+    return false;
+  }
+
   async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {
+    if (this.#retired !== undefined)
+      return failed(`${this.#coproc.description.id} is out of service: ${this.#retired}`);
     const link = this.#link;
     const { description, runtime } = this.#coproc;
-    const patience = sum(ATTACH_DEADLINE, sum(description.timeslice, description.stopDeadline));
+    const patience = sum(ATTACH_DEADLINE, sum(description.timeslice, this.#coproc.watchdogs().stopDeadline));
     const cancel = runtime.timeline.at(after(runtime.timeline.now(), patience), () => {
-      if (link === this.#link) this.#giveUp(vcoproc, 'did not return from its start function');
+      if (link !== this.#link) return;
+      this.#goDown();
+      this.#coproc.outlaw(vcoproc, 'did not return from its start function');
+      this.#kill('did not return from its start function');
     });
+    this.#comes = vcoproc;
     try {
       vcoproc.queues.attaching();
       const attached = await link.attach(vcoproc.context);
       if (attached.kind === 'ok') vcoproc.queues.attached();
       return attached;
     } finally {
+      if (this.#comes === vcoproc) this.#comes = undefined;
       cancel();
     }
   }
 
   #start(): Link {
     const { description, platform, runtime } = this.#coproc;
+    const stepLimit = sum(description.timeslice, this.#coproc.watchdogs().stopDeadline);
     const spec = {
       id: description.id,
       localMemory: description.localMemory,
       clock: description.clock,
       ...description.costs,
       verifiesMemory: description.verifiesMemory === true,
-      stepLimit: sum(description.timeslice, description.stopDeadline),
+      stepLimit,
     };
     return new Link(
       (channel, listener) => runtime.startCoprocessor({ ...spec, channel }, platform, listener),
@@ -159,7 +213,7 @@ export class Supervisor {
         onExit: (reason) => void this.#onExit(reason),
       },
       runtime.timeline,
-      spec.stepLimit,
+      () => this.#coproc.watchdogs().heartbeat ?? stepLimit,
       runtime.memory,
     );
   }

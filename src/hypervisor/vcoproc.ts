@@ -9,6 +9,7 @@ import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../cont
 import type { Platform } from '../contract/platform.ts';
 import type { Outcome } from '../base/outcome.ts';
 import type { ContextSpec, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { FaultPolicy } from '../contract/recovery.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 import { VCOPROC_STATES, type VcoprocState } from '../contract/states.ts';
@@ -20,6 +21,8 @@ import { AddressSpace, RIGHT } from '../memory/page-table.ts';
 import type { UnderWay } from './events.ts';
 import { QueueTable } from './queue-table.ts';
 import type { SavedVcoproc } from './saved.ts';
+import { Guilt } from './guilt.ts';
+import { InterruptHandlers } from './interrupt-handlers.ts';
 import { SpreadRecorder } from './spread.ts';
 import { RegisterWindow } from './window.ts';
 
@@ -56,6 +59,10 @@ export interface VcoprocSettings {
   readonly awake: () => boolean;
   /** Whether the domain's guest is over. */
   readonly over: () => boolean;
+  /** What becomes of it when it is at fault, where its domain says so. */
+  readonly onFault?: FaultPolicy;
+  /** Its domain is to have no coprocessor any more. */
+  readonly onOutlawed: (reason: string) => void;
   /** A handler of the guest threw. */
   readonly onGuestError: (error: unknown) => void;
 }
@@ -77,14 +84,14 @@ export class Vcoproc {
   #settled: Duration = NO_TIME;
   overrun: Duration = NO_TIME;
   slices = 0;
-  readonly faults: string[] = [];
+  readonly guilt = new Guilt();
   readonly #imageMemory: SharedArrayBuffer;
   readonly #local: WebAssembly.Memory;
   readonly #image: ContextImage;
   readonly #space: AddressSpace;
-  readonly #handlers: ((line: number) => void)[] = [];
+  readonly #handlers: InterruptHandlers;
   /** Delivered to the hypervisor while the domain could not take them, in order. */
-  #held: number[] = [];
+  #held: { readonly line: number; readonly count: number }[] = [];
   #delivered = 0;
   #dropped = 0;
   #unmapping: { epoch: number; done: () => void }[] = [];
@@ -105,6 +112,7 @@ export class Vcoproc {
     this.window = new RegisterWindow(platform, this.#image, platform.core.interruptMask, () =>
       this.takePending(),
     );
+    this.#handlers = new InterruptHandlers(settings.onGuestError);
     this.queues = new QueueTable({
       timeline,
       memory: ram.source,
@@ -139,7 +147,7 @@ export class Vcoproc {
       outstanding: () => this.queues.first.takeResumed(),
       map: (buffer, rights) => this.#map(buffer, rights),
       unmap: (iova) => this.#unmap(iova),
-      onInterrupt: (handler) => void this.#handlers.push(handler),
+      onInterrupt: (handler) => this.#handlers.add(handler),
     };
   }
 
@@ -236,15 +244,15 @@ export class Vcoproc {
     return this.settings.awake() && !this.window.moving;
   }
 
-  /** An interrupt came from the coprocessor. */
-  interrupt(line: number): void {
+  /** `count` interrupts came from the coprocessor, on one line. Of a storm its guest hears as one. */
+  interrupt(line: number, count: number): void {
     if (this.#state === 'gone' || this.#state === 'isolated') return;
     // A guest that hears of a command must find the registers as that command left them.
     if (!this.hears) {
-      this.#held.push(line);
+      this.#held.push({ line, count });
       return;
     }
-    this.#delivered++;
+    this.#delivered += count;
     if (line === 0) {
       this.queues.drain();
       return;
@@ -255,20 +263,14 @@ export class Vcoproc {
       vcoproc: this.name,
       number: line,
     });
-    for (const handler of this.#handlers) {
-      try {
-        handler(line);
-      } catch (error) {
-        this.settings.onGuestError(error);
-      }
-    }
+    this.#handlers.call(line, count);
   }
 
   /** The domain takes interrupts again. */
   release(): void {
     const held = this.#held;
     this.#held = [];
-    for (const line of held) this.interrupt(line);
+    for (const { line, count } of held) this.interrupt(line, count);
     this.queues.wake();
   }
 
@@ -279,8 +281,8 @@ export class Vcoproc {
     const mask = this.window.read(this.settings.platform.core.interruptMask);
     for (let line = 0; line < LINES; line++) {
       if ((mask & (1 << line)) !== 0) continue;
-      for (let count = Atomics.exchange(this.#image.pending, line, 0); count > 0; count--)
-        this.interrupt(line);
+      const count = Atomics.exchange(this.#image.pending, line, 0);
+      if (count > 0) this.interrupt(line, count);
     }
   }
 
@@ -308,10 +310,6 @@ export class Vcoproc {
     const done = this.#unmapping;
     this.#unmapping = [];
     for (const wait of done) wait.done();
-  }
-
-  blame(what: string): void {
-    this.faults.push(what);
   }
 
   /** Its context was lost with the coprocessor: it begins anew, and whoever waits is told. */
@@ -355,7 +353,8 @@ export class Vcoproc {
   }
 
   get interrupts(): VcoprocReport['interrupts'] {
-    const { raised, pending } = this.#image.interrupts(this.#held.length);
+    const held = this.#held.reduce((total, { count }) => total + count, 0);
+    const { raised, pending } = this.#image.interrupts(held);
     return { raised, delivered: this.#delivered, pending, dropped: this.#dropped };
   }
 
@@ -389,7 +388,7 @@ export class Vcoproc {
     this.#settled = settled;
     this.overrun = report.overrun;
     this.slices = report.slices;
-    this.faults.push(...report.faults);
+    this.guilt.restore(report);
     this.#held = [...held];
     this.#delivered = report.interrupts.delivered;
     this.#dropped = report.interrupts.dropped;
@@ -410,7 +409,7 @@ export class Vcoproc {
       wait: this.wait.spread,
       commands: this.queues.counts,
       interrupts: this.interrupts,
-      faults: [...this.faults],
+      ...this.guilt.report,
     };
   }
 

@@ -3,11 +3,13 @@ import { NO_TIME, after, bytes, earlier, type Duration, type Instant } from '../
 import type { TraceSink } from '../contract/events.ts';
 import type { CoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
+import type { Watchdogs } from '../contract/recovery.ts';
 import type { Scheduler, Settled } from '../contract/scheduler.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import type { Switched } from './events.ts';
 import type { SpreadRecorder } from './spread.ts';
+import type { Tenancy } from './tenure.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
 // The world switch, in order. This file has the hypervisor's steps, `src/coprocessor/world-switch.ts` the others.
@@ -31,6 +33,8 @@ interface Switching {
   readonly id: CoprocId;
   readonly now: Instant;
   readonly description: CoprocDescription;
+  readonly watchdogs: Watchdogs;
+  readonly tenancy: Tenancy;
   readonly runtime: Runtime;
   readonly scheduler: Scheduler;
   readonly trace: TraceSink;
@@ -45,14 +49,12 @@ interface Switching {
   drain(): void;
   mapWindow(vcoproc: Vcoproc): void;
   mustLeave(vcoproc: Vcoproc): boolean;
-  begin(vcoproc: Vcoproc, slice: Duration, switching: Duration, decidedBy: Scheduler): void;
-  asked(): void;
   excused(again: () => void): boolean;
   settle(outcome: Settled['outcome']): void;
   reschedule(): void;
   left(vcoproc: Vcoproc): void;
   refuse(vcoproc: Vcoproc, reason: string): void;
-  reset(guilty: Vcoproc, reason: string): void;
+  overdue(guilty: Vcoproc, reason: string): void;
   silent(reason: string): void;
 }
 
@@ -105,6 +107,11 @@ export class WorldSwitch {
     this.#finished();
   }
 
+  /** The holder is gone, and nothing of it was saved. A switch that is under way says itself how it ended. */
+  lost(): void {
+    if (this.#attempt === undefined) this.#finished();
+  }
+
   /** Steps 2 and 3: takes the window, then asks the coprocessor to switch. `undefined`: to nobody. */
   begin(to: Target | undefined): void {
     const coproc = this.#coproc;
@@ -122,9 +129,9 @@ export class WorldSwitch {
       to?.slice ?? NO_TIME,
     );
     if (this.#askedSince !== undefined) return;
-    coproc.asked();
+    coproc.tenancy.asked();
     this.#askedSince = coproc.now;
-    const deadline = after(coproc.now, coproc.description.stopDeadline);
+    const deadline = after(coproc.now, coproc.watchdogs.stopDeadline);
     this.#cancelDeadline = coproc.runtime.timeline.at(deadline, () => this.#onDeadline());
   }
 
@@ -152,7 +159,7 @@ export class WorldSwitch {
       loaded: bytes(loaded),
     });
     if (to !== undefined && arrived) {
-      coproc.begin(to.vcoproc, to.slice, cost, attempt.decidedBy);
+      coproc.tenancy.begin(to.vcoproc, to.slice, cost, attempt.decidedBy);
       // Its domain may have been paused or destroyed on the way.
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
     } else if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
@@ -175,11 +182,11 @@ export class WorldSwitch {
     if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
     const { denyRetryLimit = Infinity } = coproc.description;
     if (++this.#denied > denyRetryLimit && from !== undefined) {
-      coproc.reset(from, `denied to leave more than ${denyRetryLimit} times in a row`);
+      coproc.overdue(from, `denied to leave more than ${denyRetryLimit} times in a row`);
       return;
     }
     const since = this.#askedSince ?? coproc.now;
-    const again = earlier(after(coproc.now, retryAfter), after(since, coproc.description.stopDeadline));
+    const again = earlier(after(coproc.now, retryAfter), after(since, coproc.watchdogs.stopDeadline));
     this.#notBefore = again;
     this.#cancelRetry = coproc.runtime.timeline.at(again, () => {
       this.#notBefore = 0 as Instant;
@@ -256,7 +263,7 @@ export class WorldSwitch {
     if (this.#askedSince === undefined || coproc.excused(() => this.#onDeadline())) return;
     const guilty = coproc.current;
     if (guilty === undefined) coproc.silent('did not answer within its stop deadline');
-    else coproc.reset(guilty, 'did not leave the coprocessor within its stop deadline');
+    else coproc.overdue(guilty, 'did not leave the coprocessor within its stop deadline');
   }
 
   #finished(): void {

@@ -42,6 +42,8 @@ export const CONTROL = {
    * interrupt, 6 evicted, 7 gone, 8 priority, 9 completions of one interrupt.
    */
   queue: 3,
+  /** Word 1 slot: this context leaves without being asked, if it is there, and is lost. Answered by `dropped`. */
+  drop: 4,
 } as const;
 
 /** What a coprocessor tells the hypervisor: word 0 of an event descriptor; 1 slot, 2-3 when. */
@@ -56,11 +58,11 @@ export const EVENT = {
   loadFailed: 4,
   /** The slice is over; 4 whether a command is under way, 5 its queue, 6 its sequence number. */
   expired: 5,
-  /** 4 line. */
+  /** 4 line, 5 how many. */
   interrupt: 6,
   /** The context trapped and is lost; 4 the queue of the command, 5… reason. */
   trapped: 7,
-  /** 4 kind of access, 5 address: a DMA outside of what is mapped. */
+  /** 4 kind of access, 5 address: a DMA outside of what is mapped. 6 how many there were before, untold. */
   iommuFault: 8,
   /** 4 epoch: no translation older than this is in use. */
   invalidated: 9,
@@ -68,6 +70,8 @@ export const EVENT = {
   corrupt: 10,
   /** 4 queue, 5 sequence of the control command that evicted it: no command of it is under way. */
   evicted: 11,
+  /** The context was taken out, or was not there. */
+  dropped: 12,
 } as const;
 
 export const NO_SLOT = -1;

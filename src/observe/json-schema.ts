@@ -23,6 +23,9 @@ export const coprocReportSchema = z
     switches: count,
     denials: count,
     resets: count,
+    vcoprocResets: count,
+    isolated: count,
+    outOfService: z.string().nullable().meta({ description: 'Why it is not used any more.' }),
     switchCost: spread,
     faults: z.array(z.string()).meta({ description: 'What its scheduler did wrong, newest last.' }),
   })
@@ -56,7 +59,11 @@ export const vcoprocReportSchema = z
     wait: spread.meta({ description: 'From becoming ready to getting the coprocessor.' }),
     commands,
     interrupts,
-    faults: z.array(z.string()).meta({ description: 'Faults that it was blamed for, newest last.' }),
+    resets: z.strictObject({ guilty: count, innocent: count }).meta({
+      description: 'Resets that it was the cause of, and those of its coprocessor that it was not.',
+    }),
+    faults: z.array(z.string()).meta({ description: 'The last faults that it was blamed for, newest last.' }),
+    earlierFaults: count,
   })
   .meta({ id: 'vcoproc' });
 

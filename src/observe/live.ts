@@ -88,6 +88,7 @@ function palette({ vcoprocs }: LiveSnapshot, color: boolean) {
     denySwitch: colors.yellow,
     askedToSleep: colors.yellow,
     faulted: colors.red,
+    outOfService: colors.red,
     isolated: colors.red,
     idle: colors.dim,
     sleeping: colors.dim,
@@ -106,7 +107,7 @@ function palette({ vcoprocs }: LiveSnapshot, color: boolean) {
 function coprocColumns(paint: Paint): readonly Column<LiveCoproc>[] {
   return [
     { head: 'coproc', cell: ({ figures }) => printable(figures.id) },
-    { head: 'state', cell: ({ state }) => paint.state(state.padEnd('denySwitch'.length)) },
+    { head: 'state', cell: ({ state }) => paint.state(state.padEnd('outOfService'.length)) },
     { head: 'who has it', cell: ({ owner }) => (owner === null ? '-' : paint.vcoproc(owner)) },
     {
       head: 'slice left',

@@ -16,6 +16,7 @@ export const PHASES = [
   'loading',
   'denySwitch',
   'faulted',
+  'outOfService',
   'waiting',
   'sleeping',
   'isolated',

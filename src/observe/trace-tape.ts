@@ -18,6 +18,7 @@ export const TRACE_KEYS: {
   interrupt: ['vcoproc', 'number'],
   fault: ['coproc', 'vcoproc', 'what', 'reset'],
   dump: ['coproc', 'vcoproc', 'file'],
+  recovery: ['coproc', 'vcoproc', 'step', 'why'],
   log: ['domain', 'line'],
 };
 

@@ -13,7 +13,13 @@ import {
 } from './commands/inspect.ts';
 import { replayCommand } from './commands/replay.ts';
 import { racesCommand } from './commands/races.ts';
-import { attachCommand, createCommand, detachCommand, domainCommands } from './commands/domain-life.ts';
+import {
+  attachCommand,
+  createCommand,
+  detachCommand,
+  domainCommands,
+  resetCommand,
+} from './commands/domain-life.ts';
 import { coprocsCommand, infoCommand, listCommand, vcoprocsCommand } from './commands/list.ts';
 import { dumpCommand } from './commands/dump.ts';
 import { dmesgCommand, downCommand, eventsCommand } from './commands/log.ts';
@@ -23,6 +29,7 @@ import { featuresCommand } from './commands/features.ts';
 import { initCommand } from './commands/init.ts';
 import { upCommand } from './commands/resident.ts';
 import { runCommand } from './commands/run.ts';
+import { watchdogCommand } from './commands/watchdog.ts';
 import { topCommand } from './commands/top.ts';
 import { ConfigurationError } from './config/problem.ts';
 import { EXIT, type Terminal } from './terminal.ts';
@@ -63,7 +70,9 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     ...domainCommands,
     attachCommand,
     detachCommand,
+    resetCommand,
     schedCommand,
+    watchdogCommand,
     faultCommand,
     topCommand,
     dmesgCommand,

@@ -29,7 +29,7 @@ import { addScheduler, checkScheduling, schedulersOf, type Schedulers } from './
 /** Events that `dmesg` remembers. */
 const LOG_LENGTH = 1000;
 /** What belongs in a log; the rest is for those who follow. */
-const LOGGED: ReadonlySet<TraceEvent['kind']> = new Set(['log', 'fault', 'domain', 'dump']);
+const LOGGED: ReadonlySet<TraceEvent['kind']> = new Set(['log', 'fault', 'recovery', 'domain', 'dump']);
 
 export interface ResidentOptions {
   readonly system: SystemDescription;
@@ -188,6 +188,20 @@ export class ResidentSystem {
     },
     inject: ({ fault }) => injectInto(this.#hypervisor, this.#injector, fault),
     faults: () => this.#injector.reports,
+    reset: async ({ domain, coproc }) => {
+      did(await this.#hypervisor.reset(this.#present(domain), coprocId(coproc)));
+      return null;
+    },
+    watchdog: ({ coproc, stopDeadlineUs, resetDeadlineUs, commandTimeoutUs, heartbeatUs }) => {
+      const named = Object.entries({
+        stopDeadline: stopDeadlineUs,
+        resetDeadline: resetDeadlineUs,
+        commandTimeout: commandTimeoutUs,
+        heartbeat: heartbeatUs,
+      }).flatMap(([key, length]) => (length === undefined ? [] : [[key, us(length)] as const]));
+      did(this.#hypervisor.watch(coprocId(coproc), Object.fromEntries(named)));
+      return null;
+    },
     sched: async (args) => {
       if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm, { anew: true });
       this.#sched(args);
@@ -340,7 +354,11 @@ export class ResidentSystem {
     return {
       at: this.#options.runtime.timeline.now(),
       model: this.#options.system.model,
-      coprocs: coprocs.map((coproc) => ({ ...coproc, now: occupancy.find(({ id }) => id === coproc.id)! })),
+      coprocs: coprocs.map((coproc) => ({
+        ...coproc,
+        now: occupancy.find(({ id }) => id === coproc.id)!,
+        watchdogs: hypervisor.watchdogs(coproc.id)!,
+      })),
       vcoprocs: hypervisor.vcoprocs
         .filter(({ state }) => state !== 'gone')
         .map(({ report, parameters }) => ({ ...report, parameters })),

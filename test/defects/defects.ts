@@ -203,19 +203,19 @@ export const defects: Readonly<Record<string, Defect>> = {
   'an interrupt of a waiting vcoproc is lost': {
     what: 'an interrupt for a vcoproc that waits is logged and gone',
     build: () =>
-      patch(Vcoproc.prototype, 'interrupt', function (original, line) {
-        if (this.state !== 'waiting') original.call(this, line);
+      patch(Vcoproc.prototype, 'interrupt', function (original, line, count) {
+        if (this.state !== 'waiting') original.call(this, line, count);
       }),
   },
   'an interrupt goes to everybody': {
     what: 'an interrupt is injected into every domain that shares the coprocessor',
     build: () => {
       const everybody = new Map<unknown, Set<Vcoproc>>();
-      return patch(Vcoproc.prototype, 'interrupt', function (original, line) {
+      return patch(Vcoproc.prototype, 'interrupt', function (original, line, count) {
         const { host } = this.settings;
         const all = everybody.get(host) ?? new Set();
         everybody.set(host, all.add(this));
-        for (const vcoproc of all) original.call(vcoproc, line);
+        for (const vcoproc of all) original.call(vcoproc, line, count);
       });
     },
   },

@@ -82,8 +82,8 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       'an interrupt is forgotten while its domain runs',
       () => {
         const once = onlyOnce();
-        return patch(Vcoproc.prototype, 'interrupt', function (original, line) {
-          if (this.state !== 'running' || !once()) original.call(this, line);
+        return patch(Vcoproc.prototype, 'interrupt', function (original, line, count) {
+          if (this.state !== 'running' || !once()) original.call(this, line, count);
         });
       },
       /raised/,
@@ -92,9 +92,9 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       'interrupts raised = delivered + pending + dropped',
       'an interrupt is injected twice',
       () =>
-        patch(Vcoproc.prototype, 'interrupt', function (original, line) {
-          original.call(this, line);
-          original.call(this, line);
+        patch(Vcoproc.prototype, 'interrupt', function (original, line, count) {
+          original.call(this, line, count);
+          original.call(this, line, count);
         }),
       /raised/,
     ],

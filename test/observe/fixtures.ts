@@ -201,6 +201,9 @@ function coprocRun(
       switches: costs.length,
       denials,
       resets,
+      vcoprocResets: 0,
+      isolated: 0,
+      outOfService: null,
       switchCost: spread(costs),
       faults: [],
     },
@@ -219,7 +222,9 @@ function coprocRun(
         wait: { count: 60, p50: ms(2.1), p99: ms(4.4), max: ms(5) },
         commands: { submitted: count, ok: count, failed: 0, cancelled: 0 },
         interrupts: { raised: count, delivered: count, pending: 0, dropped: 0 },
+        resets: { guilty: 0, innocent: 0 },
         faults: faults.get(id) ?? [],
+        earlierFaults: 0,
       };
     }),
   };

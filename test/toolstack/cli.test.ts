@@ -7,7 +7,7 @@ afterAll(() => systems.remove());
 
 const COMMANDS =
   `run explore replay races check list-platforms list-schedulers list-firmware list-faults schema up list coprocs vcoprocs
-  info create destroy pause unpause reboot shutdown attach detach sched fault top dmesg events dump checkpoint resume down
+  info create destroy pause unpause reboot shutdown attach detach reset sched watchdog fault top dmesg events dump checkpoint resume down
   init features doctor completion`.split(/\s+/);
 
 describe('help', () => {

@@ -137,6 +137,8 @@ export function client(): void {
         return { fill: hatched(colour, '#000000b0', 'x'), plain: '#4a4a4a' };
       case 'faulted':
         return { fill: hatched(data.faultColour, '#ffffffd0', '-'), plain: data.faultColour };
+      case 'outOfService':
+        return plainly(data.faultColour);
       case 'waiting':
         return plainly(alpha(colour, 0.2));
       case 'isolated':

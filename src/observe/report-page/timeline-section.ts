@@ -56,6 +56,7 @@ const LEGEND = (
     ['#7a808c33', 'waiting'],
     ['#7a808c17', 'idle, sleeping'],
     ['repeating-linear-gradient(0deg, #c1121f 0 5px, #fff 5px 7px)', 'faulted'],
+    ['#c1121f', 'out of service'],
     ['repeating-linear-gradient(90deg, #7a808c33 0 4px, #7a808c 4px 6px)', 'isolated'],
   ] as const
 )

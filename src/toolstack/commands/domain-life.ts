@@ -83,6 +83,23 @@ export const attachCommand = (terminal: Terminal, exit: Exit): Command =>
     },
   );
 
+export const resetCommand = (terminal: Terminal, exit: Exit): Command =>
+  doer(
+    controlCommand(
+      'reset',
+      'Reset a share of a coprocessor, whatever it is doing: it begins anew, and nobody else notices.',
+      ['covisor reset red gpu0'],
+    )
+      .argument('<domain>', 'its name')
+      .argument('<coproc>', 'as coprocs shows it'),
+    terminal,
+    exit,
+    async (connection, domain, coproc) => {
+      await connection.reset(domain, coproc);
+      return { domain, coproc };
+    },
+  );
+
 export const detachCommand = (terminal: Terminal, exit: Exit): Command =>
   doer(
     controlCommand(

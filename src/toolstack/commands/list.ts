@@ -112,6 +112,7 @@ export const coprocsCommand = (terminal: Terminal, exit: Exit): Command =>
           { head: 'Switches', align: right, cell: ({ switches }) => String(switches) },
           { head: 'Denied', align: right, cell: ({ denials }) => String(denials) },
           { head: 'Resets', align: right, cell: ({ resets }) => String(resets) },
+          { head: 'Isolated', align: right, cell: ({ isolated }) => String(isolated) },
           {
             head: 'Busy%',
             align: right,
@@ -146,6 +147,11 @@ export const vcoprocsCommand = (terminal: Terminal, exit: Exit): Command =>
           { head: 'Wait p50', align: right, cell: ({ wait }) => showTime(wait.p50) },
           { head: 'p99', align: right, cell: ({ wait }) => showTime(wait.p99) },
           { head: 'Commands', align: right, cell: ({ commands }) => `${commands.ok}/${commands.submitted}` },
+          {
+            head: 'Guilty',
+            align: right,
+            cell: ({ resets }) => `${resets.guilty}/${resets.guilty + resets.innocent}`,
+          },
           { head: 'IRQs', align: right, cell: ({ interrupts }) => String(interrupts.delivered) },
           {
             head: 'Parameters',

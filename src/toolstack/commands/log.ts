@@ -32,6 +32,7 @@ function what(event: TraceEvent): string {
   }
   if (event.kind === 'dump')
     return `${event.coproc}: crash dump of ${event.vcoproc ?? 'nobody'} in ${event.file}`;
+  if (event.kind === 'recovery') return `${event.vcoproc ?? event.coproc}: ${event.step}: ${event.why}`;
   return JSON.stringify(event);
 }
 

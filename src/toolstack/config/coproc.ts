@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { expectedOneOf } from '../../base/nearest.ts';
-import { bytes, kib, mib, ns, us, type Bytes, type Duration } from '../../base/units.ts';
+import { bytes, kib, mib, ns, us, type Bytes } from '../../base/units.ts';
 import { coprocId } from '../../contract/names.ts';
 import type { CoprocDescription, Parameters } from '../../contract/system.ts';
 import { interrupts, regions, specifiers, whyUnusable } from './device-tree/bus.ts';
@@ -18,7 +18,9 @@ import {
   type DeviceTree,
 } from './device-tree/tree.ts';
 import type { Known } from './known.ts';
+import { integer, microseconds, wholeNumber } from './numbers.ts';
 import { expectedLike, quote, refuse, ProblemList } from './problem.ts';
+import { RECOVERY_PROPERTIES, deadlinesOf, recoveryOf } from './recovery.ts';
 import { isFile } from './source.ts';
 
 export const SHARED = '/chosen/coprocessors';
@@ -51,6 +53,10 @@ const ENTRY_PROPERTIES = [
   'stop-deadline-us',
   'command-timeout-us',
   'deny-retry-limit',
+  'reset-deadline-us',
+  'heartbeat-us',
+  'verify-local-memory',
+  ...RECOVERY_PROPERTIES,
 ];
 const SCHEDULER_PARAMETER = 'scheduler-';
 
@@ -63,7 +69,6 @@ const DEVICE_PROPERTIES = [
 ];
 
 const IDENTIFIER = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
-const LONGEST = us(60_000_000);
 /** What a WebAssembly memory grows by. */
 const LOCAL_MEMORY_PAGE = kib(64);
 
@@ -220,6 +225,9 @@ function describe(
   const denyRetryLimit = part(() => ({
     limit: integer(entry, 'deny-retry-limit', { from: 1, to: 1_000_000 }),
   }));
+  const recovery = part(() => recoveryOf(entry));
+  const deadlines = part(() => deadlinesOf(entry));
+  const verifiesMemory = part(() => flag(entry, 'verify-local-memory'));
   const localMemory = part(() => localMemoryOf(device));
   const clock = part(
     () => integer(device, 'clock-frequency', { from: 1_000, to: 100_000_000_000 }) ?? COPROC_DEFAULTS.clock,
@@ -242,6 +250,9 @@ function describe(
     stopDeadline === undefined ||
     commandTimeout === undefined ||
     denyRetryLimit === undefined ||
+    recovery === undefined ||
+    deadlines === undefined ||
+    verifiesMemory === undefined ||
     localMemory === undefined ||
     clock === undefined ||
     registers === undefined ||
@@ -259,6 +270,9 @@ function describe(
     timeslice,
     stopDeadline,
     commandTimeout,
+    ...deadlines,
+    recovery,
+    verifiesMemory,
     denyRetryLimit: denyRetryLimit.limit,
     localMemory,
     clock,
@@ -466,45 +480,17 @@ function quietly<T>(read: () => T): T | undefined {
   return new ProblemList().attempt(read);
 }
 
-function microseconds(node: DeviceNode | undefined, name: string, otherwise: Duration): Duration {
-  const value = integer(node, name, { from: 10, to: LONGEST / 1_000 });
-  return value === undefined ? otherwise : us(value);
+/** A property without a value, which is there or not. */
+function flag(node: DeviceNode | undefined, name: string): boolean {
+  const property = node?.properties.get(name);
+  if (property === undefined) return false;
+  if (property.bytes.length > 0)
+    refuse(valuePosition(property), `${name} has a value`, `expected ${name}; alone, or nothing`);
+  return true;
 }
 
 /** Megabytes per second (10^6), as bytes per second. */
 function megabytes(node: DeviceNode, name: string): number | undefined {
   const value = integer(node, name, { from: 1, to: 10_000_000 });
   return value === undefined ? undefined : value * 1e6;
-}
-
-/** A whole number within limits; undefined when the node does not have the property. */
-function integer(
-  node: DeviceNode | undefined,
-  name: string,
-  limits: { readonly from: number; readonly to: number },
-): number | undefined {
-  const property = node?.properties.get(name);
-  if (property === undefined) return undefined;
-  const value = wholeNumber(property);
-  if (value < limits.from || value > limits.to) {
-    refuse(
-      valuePosition(property),
-      `${name} = ${value} is impossible`,
-      `expected ${limits.from} to ${limits.to}`,
-    );
-  }
-  return value;
-}
-
-/** One number of one cell, or of two with the high one first. */
-function wholeNumber(property: DeviceProperty): number {
-  const [high = 0, low, ...more] = cells(property);
-  if (property.bytes.length === 0 || more.length > 0) {
-    refuse(
-      valuePosition(property),
-      `${property.name} is not one number`,
-      `expected ${property.name} = <number>`,
-    );
-  }
-  return low === undefined ? high : high * 2 ** 32 + low;
 }

@@ -13,6 +13,7 @@ import type {
 import type { Setting, Value } from './domain-file.ts';
 import type { Known } from './known.ts';
 import { quote, refuse, ProblemList } from './problem.ts';
+import { policy } from './recovery.ts';
 import { isFile } from './source.ts';
 
 /** What a domain may ask for, and where its files are looked for. */
@@ -23,7 +24,7 @@ export interface Surroundings {
   readonly folders: readonly string[];
 }
 
-const KEYS = ['name', 'memory', 'kernel', 'coproc', 'extra', 'takes'];
+const KEYS = ['name', 'memory', 'kernel', 'coproc', 'on_fault', 'extra', 'takes'];
 
 /** Settings of xl.cfg(5) that mean nothing without real processors, disks and networks. */
 const IGNORED = new Set(
@@ -51,7 +52,7 @@ const LARGEST_MEMORY = 4095;
 /**
  * Makes a domain of the settings of its file: `name`, `memory` (MiB, 1 to 4095), `kernel` (the guest
  * program's module, with or without `.ts` or `.js`), `coproc = [ "gpu0, firmware=render, weight=512" ]`,
- * `extra` and `takes = [ "image/png" ]`. Throws a `ConfigurationError` with all that is wrong.
+ * `on_fault`, `extra` and `takes = [ "image/png" ]`. Throws a `ConfigurationError` with all that is wrong.
  */
 export function readDomain(
   settings: readonly Setting[],
@@ -92,6 +93,11 @@ export function readDomain(
   );
   const extra = part('extra', textOf, () => '');
   const takes = part('takes', takesOf, () => []);
+  const onFault = part(
+    'on_fault',
+    (value) => ({ policy: policy(textOf(value), value.position) }),
+    () => undefined,
+  );
   problems.finish();
   return {
     domain: {
@@ -101,6 +107,7 @@ export function readDomain(
       coprocs: coprocs!,
       extra: extra!,
       takes: takes!,
+      ...(onFault && { onFault: onFault.policy }),
       position: given.get('name')?.position ?? start,
     },
     warnings,

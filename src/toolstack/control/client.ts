@@ -105,6 +105,16 @@ export class Connection {
     await this.ask('unpause', { domain });
   }
 
+  /** Clears what one vcoproc has, whatever it is doing: what is outstanding fails, nobody else notices. */
+  async reset(domain: string, coproc: string): Promise<void> {
+    await this.ask('reset', { domain, coproc });
+  }
+
+  /** Changes how long a coprocessor is waited for; what is not named stays. */
+  async watchdog(coproc: string, change: Omit<Args<'watchdog'>, 'coproc'>): Promise<void> {
+    await this.ask('watchdog', { coproc, ...change });
+  }
+
   /** Destroys a domain and starts it again, with the vcoprocs and parameters that it has now. */
   async reboot(domain: string): Promise<void> {
     await this.ask('reboot', { domain });

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import type { TraceEvent } from '../../contract/events.ts';
+import type { Watchdogs } from '../../contract/recovery.ts';
 import type { Occupancy } from '../../hypervisor/coproc.ts';
 import type { CoprocReport, DomainReport, FaultReport, VcoprocReport } from '../../contract/report.ts';
 
 /** What a scheduler is told of a vcoproc or of itself: names and values as the algorithm knows them. */
 const parameters = z.record(z.string().max(64), z.union([z.number(), z.string().max(256)]));
 const name = z.string().min(1).max(128);
+/** As in a device tree: from 10 us to a minute. */
+const microseconds = z.number().min(10).max(6e7);
 
 /** What each verb takes. Whatever comes over the socket is held to this before anything is done. */
 export const VERBS = {
@@ -29,6 +32,14 @@ export const VERBS = {
     parameters: parameters.optional(),
   }),
   detach: z.strictObject({ domain: name, coproc: name }),
+  reset: z.strictObject({ domain: name, coproc: name }),
+  watchdog: z.strictObject({
+    coproc: name,
+    stopDeadlineUs: microseconds.optional(),
+    resetDeadlineUs: microseconds.optional(),
+    commandTimeoutUs: microseconds.optional(),
+    heartbeatUs: microseconds.optional(),
+  }),
   sched: z.strictObject({
     coproc: name,
     algorithm: z.string().min(1).max(4096).optional(),
@@ -59,7 +70,7 @@ export interface SystemState {
   /** Nanoseconds since it began. */
   readonly at: number;
   readonly model: string;
-  readonly coprocs: readonly (CoprocReport & { readonly now: Occupancy })[];
+  readonly coprocs: readonly (CoprocReport & { readonly now: Occupancy; readonly watchdogs: Watchdogs })[];
   readonly vcoprocs: readonly (VcoprocReport & {
     readonly parameters: Readonly<Record<string, number | string>>;
   })[];
@@ -103,6 +114,8 @@ export interface Answers {
   readonly shutdown: null;
   readonly attach: null;
   readonly detach: null;
+  readonly reset: null;
+  readonly watchdog: null;
   readonly sched: null;
   /** The fault in words. */
   readonly inject: string;
