@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Outcome } from '../src/base/outcome.ts';
-import { START, after, bytes, mib, ms, us, type Duration, type Instant } from '../src/base/units.ts';
+import { NO_TIME, START, after, bytes, mib, ms, us, type Duration, type Instant } from '../src/base/units.ts';
 import type { TraceEvent } from '../src/contract/events.ts';
 import type { FirmwareImage } from '../src/contract/firmware.ts';
 import type { GuestDomain, GuestFile } from '../src/contract/guest.ts';
@@ -59,6 +59,8 @@ export interface RigOptions {
   readonly coprocs?: readonly CoprocDescription[];
   readonly seed?: number;
   readonly faults?: FaultPlan;
+  /** How long ahead the end of a slice is told, in simulation. */
+  readonly lead?: Duration;
   /** When its time begins. */
   readonly start?: Instant;
   readonly platforms?: Readonly<Record<string, Platform>>;
@@ -85,7 +87,10 @@ export class Rig {
     this.runtime =
       kind === 'threads'
         ? new ThreadsRuntime(options.seed ?? 1, options.start)
-        : new SimulatedRuntime(options.seed ?? 1, { start: options.start ?? START });
+        : new SimulatedRuntime(options.seed ?? 1, {
+            start: options.start ?? START,
+            lead: options.lead ?? NO_TIME,
+          });
     const { metered } = this.runtime;
     const library = firmwareLibrary();
     const parts: Parts = {

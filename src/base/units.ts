@@ -27,6 +27,7 @@ export const NEVER = Number.MAX_SAFE_INTEGER as Instant;
 export const instant = (nanoseconds: number): Instant => Math.round(nanoseconds) as Instant;
 export const after = (start: Instant, length: Duration): Instant =>
   Math.min(start + length, NEVER) as Instant;
+export const before = (end: Instant, length: Duration): Instant => Math.max(end - length, START) as Instant;
 export const between = (start: Instant, end: Instant): Duration => (end - start) as Duration;
 export const sum = (a: Duration, b: Duration): Duration => (a + b) as Duration;
 export const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);

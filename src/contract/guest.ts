@@ -153,10 +153,7 @@ export interface Coalescing {
  * turn within one. Nobody starves: of 32 choices one is for the priorities below the highest, in turn, so that a
  * queue waits for at most 32 commands times the priorities in use times the queues of its own priority.
  *
- * A fault of one queue's command (a refused DMA, an error of the firmware) is that command's alone. When the
- * coprocessor is reset while it has the context, whatever is outstanding in the default queue, and in any queue of
- * which a command is under way, fails with `coprocessor reset`. Any other queue keeps its commands: none was begun, and
- * they are carried out by the context that begins anew. A reset while the context is away costs none a command.
+ * A fault of one queue's command (a refused DMA, an error of the firmware) is that command's alone.
  */
 export interface GuestQueue {
   /** Submitted and not completed yet, or not polled yet. */

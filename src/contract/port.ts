@@ -79,6 +79,8 @@ export interface CoprocessorSpec {
   readonly interruptLatency: Duration;
   /** Whether the local memory of a context is summed up when it leaves and verified when it comes back. Absent: no. */
   readonly verifiesMemory?: boolean;
+  /** How long before the end of a slice the hypervisor hears of it; see `Runtime.lead`. */
+  readonly lead: Duration;
   /** A single step that takes longer than this is hung, for the simulated runtime. */
   readonly stepLimit: Duration;
   /** What is wrong with it, in a run with a fault plan: `src/coprocessor/ailments.ts`. Absent: nothing. */
@@ -129,6 +131,11 @@ export interface Runtime {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly memory: MemorySource;
+  /**
+   * How long the hypervisor takes to hear of something, decide and say so. A coprocessor tells the end of a slice so
+   * much ahead, goes on meanwhile, and switches at the end without having waited for anybody.
+   */
+  readonly lead: Duration;
   /** Whether firmware has to be metered to run here. */
   readonly metered: boolean;
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort;

@@ -2,7 +2,7 @@ import { compileTable } from '../../machines/table.ts';
 import { coprocessorMachine, type CoprocessorEvent } from '../../machines/coprocessor.ts';
 import { InvariantError, assert, present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { NO_TIME, START, after, ns, type Duration, type Instant } from '../base/units.ts';
+import { NO_TIME, START, after, before, ns, type Duration, type Instant } from '../base/units.ts';
 import type { Device, Platform } from '../contract/platform.ts';
 import type { ContextSpec, CoprocessorSpec, QueueSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
@@ -44,6 +44,9 @@ const table = compileTable<CoprocState, CoprocessorEvent>(coprocessorMachine, CO
 /** Cycles that fetching, finishing or looking takes: what a simulated run charges beside the firmware's own. */
 const FRONT_END_CYCLES = 64;
 
+export /** The end of a slice is told ahead when it is so many leads long. */
+const LEADS = 4;
+
 export const OUT_OF_FUEL = 'out of fuel';
 const MAX_FUEL = 2 ** 30;
 
@@ -70,6 +73,8 @@ export class CoprocessorCore implements CoreParts {
   readonly #stepCycles: number;
   #state: CoprocState = table.initial;
   #until: Instant = START;
+  /** When its end is told. */
+  #tellAt: Instant = START;
   #expired = false;
   #request: SwitchRequest | undefined;
   /** The loaded context has had nothing to do since then, and nobody was told yet. */
@@ -166,7 +171,8 @@ export class CoprocessorCore implements CoreParts {
     if (this.loaded === undefined) return TURN.sleep;
     this.#acknowledge(this.loaded);
     deliverInterrupts(this, this.loaded, this.reporter);
-    if (this.#request !== undefined) return this.#leave(this.loaded, this.#request);
+    const request = this.#request;
+    if (request !== undefined && this.#isDue(this.loaded, request)) return this.#leave(this.loaded, request);
     return this.#run(this.loaded, lingers);
   }
 
@@ -180,6 +186,7 @@ export class CoprocessorCore implements CoreParts {
     const to = words[at + 2]!;
     const sequence = words[at + 3]!;
     const slice = (readInstant(words, at + 4) - START) as Duration;
+    const atEnd = words[at + 6] === 1;
     const service = op === CONTROL.queue ? readService(words, at, slice) : undefined;
     this.#control.release();
     this.host.spend(this.cycles(FRONT_END_CYCLES));
@@ -199,11 +206,13 @@ export class CoprocessorCore implements CoreParts {
       this.#drainPosted();
       const next = to === NO_SLOT ? undefined : this.#contexts.get(to);
       assert(to === NO_SLOT || next !== undefined, 'the hypervisor switches to contexts that it attached');
-      const request = { next, sequence, slice, started: this.host.now() };
-      if (this.loaded === undefined) this.#come(request, 0, NO_SLOT);
-      else {
-        this.move('QUIESCE');
+      const request = { next, sequence, slice, atEnd, started: undefined };
+      if (this.loaded === undefined) {
+        this.#since(request);
+        this.#come(request, 0, NO_SLOT);
+      } else {
         this.#request = request;
+        if (!atEnd) this.#quiesce(request);
       }
     } else throw new InvariantError(`no control operation ${op}`);
   }
@@ -218,14 +227,35 @@ export class CoprocessorCore implements CoreParts {
     this.move('DROP');
   }
 
+  /** A slice begins: now, or behind the one whose end was told ahead. */
   #slice(length: Duration): void {
-    this.#until = after(this.host.now(), length);
+    const now = this.host.now();
+    this.#until = after(this.#expired && this.#until > now ? this.#until : now, length);
+    // Of a short slice too little would be left.
+    this.#tellAt = length < LEADS * this.spec.lead ? this.#until : before(this.#until, this.spec.lead);
     this.#expired = false;
   }
 
   // ---- the world switch, the coprocessor's half
 
+  /** Whether the time of a switch has come: at once, at the end of the slice, or when there is nothing more to do. */
+  #isDue(context: Context, request: SwitchRequest): boolean {
+    if (!request.atEnd || request.started !== undefined) return true;
+    return (!context.active && !this.hasCommand()) || this.host.now() >= this.#until;
+  }
+
+  /** Since when it has been under way: now, if it was not before. */
+  #since(request: SwitchRequest): Instant {
+    return (request.started ??= this.host.now());
+  }
+
+  #quiesce(request: SwitchRequest): void {
+    this.move('QUIESCE');
+    this.#since(request);
+  }
+
   #leave(context: Context, request: SwitchRequest): Turn {
+    if (request.started === undefined) this.#quiesce(request);
     let trap: string | undefined;
     const askFirmware = (): number => {
       const { instance } = context.firmware;
@@ -272,7 +302,7 @@ export class CoprocessorCore implements CoreParts {
         saved,
         0,
         context.hasWork(),
-        request.started,
+        this.#since(request),
       );
     } else this.#come(request, saved, context.slot);
     return TURN.again;
@@ -283,7 +313,15 @@ export class CoprocessorCore implements CoreParts {
     const leftContext = this.#contexts.get(left);
     const more = leftContext?.hasWork() ?? false;
     if (next === undefined) {
-      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, saved, 0, more, request.started);
+      this.reporter.switched(
+        NO_SLOT,
+        this.host.now(),
+        request.sequence,
+        saved,
+        0,
+        more,
+        this.#since(request),
+      );
       return;
     }
     this.move('LOAD', next.slot);
@@ -294,6 +332,7 @@ export class CoprocessorCore implements CoreParts {
       return;
     }
     this.loaded = next;
+    this.#expired = false;
     next.lines = next.image.pendingLines;
     this.#quietSince = undefined;
     this.#slice(request.slice);
@@ -305,14 +344,14 @@ export class CoprocessorCore implements CoreParts {
       saved,
       loaded.value,
       more,
-      request.started,
+      this.#since(request),
     );
   }
 
   // ---- running the loaded context
 
   #run(context: Context, lingers: boolean): Turn {
-    if (!this.#expired && this.host.now() >= this.#until) {
+    if (!this.#expired && this.host.now() >= this.#tellAt) {
       this.#expired = true;
       this.reporter.expired(context, this.host.now());
     }
@@ -459,7 +498,7 @@ export class CoprocessorCore implements CoreParts {
     this.loaded = undefined;
     // A switch was under way and ends here: the hypervisor hears of the fault and decides anew.
     if (request !== undefined)
-      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, 0, 0, false, request.started);
+      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, 0, 0, false, this.#since(request));
   }
 
   // ---- registers and interrupts

@@ -15,7 +15,10 @@ export interface SwitchRequest {
   readonly sequence: number;
   /** How long the next context may stay. */
   readonly slice: Duration;
-  readonly started: Instant;
+  /** It waits for the end of the slice, or for the context to have no work. */
+  readonly atEnd: boolean;
+  /** Since when the context that leaves is asked to; `undefined` before. */
+  started: Instant | undefined;
 }
 
 /** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that changed hands. */

@@ -1,5 +1,5 @@
 import type { Outcome } from '../base/outcome.ts';
-import { START, showDuration, type Duration, type Instant } from '../base/units.ts';
+import { NO_TIME, START, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import { GuestError } from '../contract/guest.ts';
 import type { CoprocId } from '../contract/names.ts';
@@ -29,6 +29,8 @@ const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
 ]);
 
 const NOBODY: readonly CoprocId[] = [];
+/** How long ahead of it the end of a slice is told. */
+const LEADS: readonly Duration[] = [NO_TIME, us(5), us(20)];
 
 export interface Failure {
   /** Which law, or what kind of end. */
@@ -156,6 +158,7 @@ class Trial implements RunView {
     );
     const simulated = new SimulatedRuntime(0, {
       oracle,
+      lead: LEADS[oracle.choose('lead', LEADS.length)]!,
       witness: contextModel(),
       memory: this.#memory,
       onStep: () => this.#onStep(),
@@ -222,6 +225,7 @@ class Trial implements RunView {
       random: runtime.random,
       memory: runtime.memory,
       metered: runtime.metered,
+      lead: runtime.lead,
       timeline: runtime.timeline,
       startCoprocessor: (spec, platform, listener) => {
         this.#laws.started(spec.id, spec.channel);

@@ -53,6 +53,7 @@ export function faultyRuntime(runtime: Runtime, hooks: FaultHooks): Runtime {
     random: runtime.random,
     memory: runtime.memory,
     metered: runtime.metered,
+    lead: runtime.lead,
     timeline: { now: () => timeline.now(), at: (deadline, what) => timeline.at(hooks.late(deadline), what) },
     startCoprocessor: (spec, platform, listener) => start(runtime, hooks, spec, platform, listener),
     drive: (finished) => runtime.drive(finished),

@@ -255,6 +255,9 @@ export class SharedCoproc {
   reschedule(): void {
     if (this.#supervisor.down || !this.#switch.ready) return;
     this.#cancelDecision();
+    // Decided for the end of a slice that was told ahead: whoever has it keeps it until then.
+    const { current: tenure } = this.tenancy;
+    const atEnd = tenure?.expired === true && !this.urgent && !this.mustLeave(tenure.vcoproc);
     this.urgent = false;
     const decision = this.scheduler.pick(this.now);
     if (decision.kind === 'idle') {
@@ -266,7 +269,7 @@ export class SharedCoproc {
       'a scheduler chooses among those that it admitted',
     );
     if (next === this.current) this.stay(next, decision.slice);
-    else this.#switch.begin({ vcoproc: next, slice: decision.slice });
+    else this.#switch.begin({ vcoproc: next, slice: decision.slice }, atEnd);
   }
 
   /** Nobody runs. A context without work stays where it is, unless the scheduler holds somebody back. */
@@ -303,8 +306,8 @@ export class SharedCoproc {
   }
 
   /** Posts one command to the coprocessor. */
-  control(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
-    this.#supervisor.link.post(op, slot, to, sequence, slice);
+  control(op: number, slot: number, to: number, sequence: number, slice: Duration, atEnd = false): void {
+    this.#supervisor.link.post(op, slot, to, sequence, slice, atEnd);
   }
 
   /** Gives a vcoproc the real window. */

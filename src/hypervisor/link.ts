@@ -136,14 +136,18 @@ export class Link {
    * Posts one control command. There is one switch and one question at a time, but a slice may be extended for
    * every event, and a guest that kept the thread for long leaves many events: what does not fit waits here.
    */
-  post(op: number, slot: number, to: number, sequence: number, slice: Duration): void {
-    this.#write(op, slot, to, sequence, slice);
+  post(op: number, slot: number, to: number, sequence: number, slice: Duration, atEnd = false): void {
+    const words = new Int32Array(DESCRIPTOR_WORDS);
+    words[6] = atEnd ? 1 : 0;
+    this.#write(op, slot, to, sequence, slice, words);
     this.ring();
   }
 
   /** Says how a queue is served from now on. */
   serveQueue(slot: number, queue: number, service: QueueService, sequence: number): void {
-    this.#write(CONTROL.queue, slot, queue, sequence, service.time, service);
+    const words = new Int32Array(DESCRIPTOR_WORDS);
+    writeService(words, 0, service);
+    this.#write(CONTROL.queue, slot, queue, sequence, service.time, words);
     this.ring();
   }
 
@@ -153,15 +157,13 @@ export class Link {
     to: number,
     sequence: number,
     slice: Duration,
-    service?: QueueService,
+    words = new Int32Array(DESCRIPTOR_WORDS),
   ): void {
-    const words = new Int32Array(DESCRIPTOR_WORDS);
     words[0] = op;
     words[1] = slot;
     words[2] = to;
     words[3] = sequence;
     writeInstant(words, 4, slice as number as Instant);
-    if (service !== undefined) writeService(words, 0, service);
     this.#kept.push(words);
     this.#written = (this.#written + 1) | 0;
     this.#flush();

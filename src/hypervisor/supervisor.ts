@@ -203,6 +203,7 @@ export class Supervisor {
       ...description.costs,
       verifiesMemory: description.verifiesMemory === true,
       stepLimit,
+      lead: runtime.lead,
     };
     return new Link(
       (channel, listener) => runtime.startCoprocessor({ ...spec, channel }, platform, listener),

@@ -45,7 +45,7 @@ interface Switching {
   current: Vcoproc | undefined;
   /** Somebody woke who is a reason to decide anew. */
   readonly urgent: boolean;
-  control(op: number, slot: number, to: number, sequence: number, slice: Duration): void;
+  control(op: number, slot: number, to: number, sequence: number, slice: Duration, atEnd?: boolean): void;
   drain(): void;
   mapWindow(vcoproc: Vcoproc): void;
   mustLeave(vcoproc: Vcoproc): boolean;
@@ -112,8 +112,8 @@ export class WorldSwitch {
     if (this.#attempt === undefined) this.#finished();
   }
 
-  /** Steps 2 and 3: takes the window, then asks the coprocessor to switch. `undefined`: to nobody. */
-  begin(to: Target | undefined): void {
+  /** Steps 2 and 3: takes the window, then asks the coprocessor to switch, at once or at the end of the slice. `undefined`: to nobody. */
+  begin(to: Target | undefined, atEnd = false): void {
     const coproc = this.#coproc;
     assert(this.#attempt === undefined, 'one switch at a time');
     const from = coproc.current;
@@ -127,6 +127,7 @@ export class WorldSwitch {
       to?.vcoproc.slot ?? NO_SLOT,
       this.#sequence,
       to?.slice ?? NO_TIME,
+      atEnd,
     );
     if (this.#askedSince !== undefined) return;
     coproc.tenancy.asked();

@@ -33,7 +33,7 @@ export function createQueue(capacity: number, memory: MemorySource = freshMemory
 
 /** What the hypervisor tells a coprocessor: word 0 of a control descriptor. */
 export const CONTROL = {
-  /** Words 1 from slot, 2 to slot (NO_SLOT: none), 3 sequence, 4-5 length of the slice. */
+  /** Words 1 from slot, 2 to slot (NO_SLOT: none), 3 sequence, 4-5 length of the slice, 6 whether at the end of the present slice. */
   worldSwitch: 1,
   /** Words 1 slot, 4-5 length of a new slice from now on. */
   extend: 2,

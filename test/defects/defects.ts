@@ -124,6 +124,7 @@ const withoutStopDeadline = (runtime: Runtime): Runtime => ({
   random: runtime.random,
   memory: runtime.memory,
   metered: runtime.metered,
+  lead: runtime.lead,
   timeline: {
     now: () => runtime.timeline.now(),
     at(deadline: Instant, what: () => void) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mib, ms, type Duration } from '../../src/base/units.ts';
+import { mib, ms, us, type Duration } from '../../src/base/units.ts';
 import type { CoprocDescription } from '../../src/contract/system.ts';
 import type { RunReport } from '../../src/contract/report.ts';
 import { BUSY, UNTIL_TOLD, TELL, firmwareText, ownFirmware } from '../hostile/support.ts';
@@ -106,6 +106,21 @@ describe.each(RUNTIMES)('scheduling, %s', (kind) => {
       const report = await runFor(rig, ms(60));
       for (const { slices } of report.vcoprocs) expect(slices).toBeGreaterThan(simulated ? 25 : 3);
     });
+  });
+
+  it.runIf(simulated)('timeslice: one whose end is told ahead is as long as any other', async () => {
+    const shares: (readonly number[])[] = [];
+    for (const lead of [us(0), us(20)]) {
+      await withRig(kind, { firmware, lead, coprocs: [with_('round-robin', ms(1))] }, async (rig) => {
+        for (const domain of ['a', 'b']) await rig.domain(domain, { gpu0: 'spinner' }, spin);
+        const { vcoprocs } = await runFor(rig, ms(60));
+        // Whoever stays does not leave before its time, nor when the decision was late.
+        for (const { time, slices } of vcoprocs)
+          expect(Math.abs(time - slices * ms(1))).toBeLessThan(ms(1.1));
+        shares.push(vcoprocs.map(({ slices }) => slices));
+      });
+    }
+    expect(shares[1]).toEqual(shares[0]);
   });
 
   it.each(simulated ? ['round-robin', 'priority', 'credit'] : ['priority'])(

@@ -142,6 +142,7 @@ export class Machine {
         switchBandwidth: 0,
         dmaBandwidth: 0,
         interruptLatency: us(0),
+        lead: us(0),
         stepLimit: ms(1000),
         verifiesMemory: true,
       },

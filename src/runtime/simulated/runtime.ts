@@ -39,6 +39,8 @@ export interface SimulatedOptions {
   readonly oracle?: Oracle;
   /** Sees every context that leaves a core and every one that has come. */
   readonly witness?: ContextWitness;
+  /** How long before its end the end of a slice is told: none unless given, for here a decision takes no time. */
+  readonly lead?: Duration;
   /** Where its memory comes from; made for it when absent. */
   readonly memory?: MemorySource;
   /** Called after each event. What it throws ends the run. */
@@ -58,6 +60,7 @@ const JITTER: readonly Duration[] = [NO_TIME, ns(1), ns(150), us(2), us(20), us(
 export class SimulatedRuntime implements Runtime {
   readonly kind = 'simulated';
   readonly metered = true;
+  readonly lead: Duration;
   readonly random: Random;
   readonly memory: MemorySource;
   readonly timeline: Timeline;
@@ -69,6 +72,7 @@ export class SimulatedRuntime implements Runtime {
 
   constructor(seed: number, options: SimulatedOptions = {}) {
     const { oracle } = options;
+    this.lead = options.lead ?? NO_TIME;
     this.memory = options.memory ?? freshMemory;
     this.#options = options;
     this.#queue = new EventQueue(

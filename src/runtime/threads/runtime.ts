@@ -5,7 +5,7 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom } from '../../base/random.ts';
-import { START, type Instant } from '../../base/units.ts';
+import { START, us, type Instant } from '../../base/units.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type {
   ContextSpec,
@@ -56,6 +56,8 @@ const MILLISECOND = 1e6;
 export class ThreadsRuntime implements Runtime {
   readonly kind = 'threads';
   readonly metered = false;
+  /** Between two threads that are awake; if one has to be woken, it is late, as it was without. */
+  readonly lead = us(20);
   readonly memory = freshMemory;
   readonly timeline: Timeline;
   readonly random;

@@ -51,15 +51,6 @@ const targets: readonly Target[] = [
     },
   },
   {
-    file: 'queue-board.ts',
-    functions: ['any', 'set', 'take'].map((name) => `QueueBoard.${name}`).concat('lowest'),
-    scenarios: ['queue-board'],
-    equivalent: {
-      'QueueBoard.take: Atomics.exchange(words, SUMMARY + group, 0) off by one (1)':
-        'a way that leads nowhere costs a look',
-    },
-  },
-  {
     file: 'iommu.ts',
     functions: ['enter', 'stale', 'synchronise', '#invalidate'].map((name) => `Iommu.${name}`),
     scenarios: ['iotlb'],
