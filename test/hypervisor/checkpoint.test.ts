@@ -64,7 +64,7 @@ async function counter(domain: GuestDomain): Promise<void> {
   for (const { completion } of dsp.outstanding()) await results(completion);
   while (state.rounds < 5) {
     const op = state.rounds === 3 ? 11 : COUNT;
-    await results(dsp.submit({ op, args: [500 + state.rounds, 5] }));
+    await results(dsp.submit({ op, args: [op === COUNT ? 500 + state.rounds : 40, 5] }));
   }
   await domain.sleep(us(300));
   domain.write('sum', new TextEncoder().encode(`${state.sum} ${state.irqs}`));
