@@ -29,7 +29,6 @@ const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
 ]);
 
 const NOBODY: readonly CoprocId[] = [];
-/** How long ahead of it the end of a slice is told. */
 const LEADS: readonly Duration[] = [NO_TIME, us(5), us(20)];
 
 export interface Failure {
@@ -77,7 +76,6 @@ export interface TrialState {
 
 class StoppedError extends Error {}
 
-/** Runs are many and short. */
 const recycled = new RecycledMemory();
 
 /** Runs a subject once under virtual time with this oracle's choices and holds it to every law. */

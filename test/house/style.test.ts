@@ -23,7 +23,6 @@ const longForAReason: Readonly<Record<string, string>> = {
   'examples/cockpit/guests/cluster/parts.ts': 'shapes of a scene: data that is written as code',
   'examples/cockpit/guests/media/reference.ts':
     'a whole decoder in one place, to be read beside the standard',
-  'test/firmware/jpeg.test.ts': 'builds damaged and unusual streams by hand, byte by byte',
 };
 
 /** One habit: what a line looks like that breaks it, and what to do instead. */
