@@ -110,6 +110,33 @@ export interface FaultReport {
   readonly detail: string;
 }
 
+/** What the device tree says of a coprocessor, as far as a simulated run's time comes from it. */
+export interface BoardFigures {
+  readonly coproc: CoprocId;
+  /** Clock in Hz. */
+  readonly clock: number;
+  /** Bytes per second at which a context is saved and loaded. */
+  readonly switchBandwidth: number;
+  /** Bytes per second of the firmware's DMA. */
+  readonly dmaBandwidth: number;
+  readonly interruptLatency: Duration;
+}
+
+/** What one vcoproc would get done on the described board. */
+export interface PredictedWork {
+  readonly vcoproc: VcoprocId;
+  /** Commands that succeed in a second, over the life of its domain. */
+  readonly perSecond: number;
+  /** From submit to completion, as the guest sees it; of commands that succeeded and were not part of a batch. */
+  readonly latency: Spread;
+}
+
+/** A simulated run is a prediction: of the board that the device tree describes, resting on these figures of it. */
+export interface Prediction {
+  readonly board: readonly BoardFigures[];
+  readonly work: readonly PredictedWork[];
+}
+
 /** The whole run in figures: what `covisor run --json` prints. */
 export interface RunReport {
   readonly schemaVersion: 1;
@@ -127,6 +154,8 @@ export interface RunReport {
   readonly domains: readonly DomainReport[];
   /** In the order of the plan; only of a run with one. */
   readonly faults?: readonly FaultReport[];
+  /** Only of a simulated run: on threads the time is that of this machine. */
+  readonly prediction?: Prediction;
   /** The run's report page, below the output folder; null when no files are written. */
   readonly report: string | null;
 }

@@ -88,6 +88,30 @@ const fault = z
   })
   .meta({ id: 'fault', description: 'What became of a fault of the plan; only of a run with one.' });
 
+const prediction = z
+  .strictObject({
+    board: z.array(
+      z.strictObject({
+        coproc: z.string(),
+        clock: z.number().nonnegative().meta({ description: 'Hz.' }),
+        switchBandwidth: z.number().nonnegative().meta({ description: 'Bytes per second.' }),
+        dmaBandwidth: z.number().nonnegative().meta({ description: 'Bytes per second.' }),
+        interruptLatency: duration,
+      }),
+    ),
+    work: z.array(
+      z.strictObject({
+        vcoproc: z.string(),
+        perSecond: z.number().nonnegative().meta({ description: 'Commands that succeed in a second.' }),
+        latency: spread.meta({ description: 'From submit to completion of commands that succeeded.' }),
+      }),
+    ),
+  })
+  .meta({
+    id: 'prediction',
+    description: 'What a simulated run says of the described board, and the figures that it rests on.',
+  });
+
 /** What `covisor run --json` prints, field by field: an unknown field is refused. */
 export const runReportSchema = z
   .strictObject({
@@ -103,6 +127,7 @@ export const runReportSchema = z
     vcoprocs: z.array(vcoprocReportSchema),
     domains: z.array(domain),
     faults: z.array(fault).optional(),
+    prediction: prediction.optional(),
     report: z.string().nullable().meta({ description: "The run's report page, below the output folder." }),
   })
   .meta({ title: 'Covisor run report', description: 'One run in figures. All times are in nanoseconds.' });

@@ -2,13 +2,17 @@ import pc from 'picocolors';
 import type { Duration } from '../base/units.ts';
 import { showDuration } from '../base/units.ts';
 import type {
+  BoardFigures,
   CoprocReport,
   DomainReport,
   FaultReport,
+  PredictedWork,
   RunReport,
+  Spread,
   VcoprocReport,
 } from '../contract/report.ts';
 import { blame } from './blame.ts';
+import { PREDICTION_RESTS_ON, showBandwidth, showClock, showRate } from './prediction.ts';
 import { printable } from './printable.ts';
 import type { Column } from './text-table.ts';
 import { textTable } from './text-table.ts';
@@ -27,7 +31,7 @@ export function summary(report: RunReport, options: SummaryOptions): string {
   const table = { width: options.width, paintHead: paint.dim };
   const mark = (ok: boolean): string => (ok ? paint.green('ok  ') : paint.red('FAIL'));
   const section = (title: string, lines: readonly string[]): string[] =>
-    lines.length === 0 ? [] : ['', paint.bold(title), ...lines.map((line) => `  ${line}`)];
+    lines.length === 0 ? [] : ['', paint.bold(title), ...lines.map((line) => `  ${line}`.trimEnd())];
   const narrower = { ...table, width: table.width - 2 };
 
   const lines = [
@@ -35,6 +39,7 @@ export function summary(report: RunReport, options: SummaryOptions): string {
       `seed ${report.seed}, ${showDuration(report.wall)}`,
     ...section('coprocessors', textTable(COPROC_COLUMNS, report.coprocs, narrower)),
     ...section('vcoprocs', textTable(vcoprocColumns(report.coprocs), report.vcoprocs, narrower)),
+    ...section('predicted for the described board, not measured on one', predicted(report, narrower)),
     ...section(
       'results',
       report.domains.flatMap((domain) => verdicts(domain, report.ok, mark)),
@@ -87,6 +92,24 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+function predicted(report: RunReport, table: Parameters<typeof textTable>[2]): string[] {
+  const { prediction } = report;
+  if (prediction === undefined) return [];
+  const board = prediction.board.flatMap((figures) =>
+    report.coprocs.filter(({ id }) => id === figures.coproc).map((coproc) => ({ ...coproc, ...figures })),
+  );
+  const work = prediction.work.flatMap((done) =>
+    report.vcoprocs.filter(({ id }) => id === done.vcoproc).map((vcoproc) => ({ ...vcoproc, ...done })),
+  );
+  return [
+    ...textTable(BOARD_COLUMNS, board, table),
+    '',
+    ...textTable(WORK_COLUMNS, work, table),
+    '',
+    ...PREDICTION_RESTS_ON,
+  ];
+}
+
 function verdicts(domain: DomainReport, ok: boolean, mark: (ok: boolean) => string): string[] {
   const name = printable(domain.name);
   const lines = domain.results.map(
@@ -115,6 +138,33 @@ function fateOf({ fault, times, at, became, detail }: FaultReport): string {
   const when = `${times === 1 ? '' : `${times} times, first `}at ${showDuration(at as number as Duration)}`;
   return `${printable(fault)}: ${when}: ${became}: ${printable(detail)}`;
 }
+
+const BOARD_COLUMNS: readonly Column<CoprocReport & BoardFigures>[] = [
+  { head: 'coproc', cell: ({ id }) => printable(id) },
+  { head: 'clock', align: 'right', cell: ({ clock }) => showClock(clock) },
+  { head: 'switch', align: 'right', cell: ({ switchBandwidth }) => showBandwidth(switchBandwidth) },
+  { head: 'DMA', align: 'right', cell: ({ dmaBandwidth }) => showBandwidth(dmaBandwidth) },
+  { head: 'irq', align: 'right', cell: ({ interruptLatency }) => showDuration(interruptLatency) },
+  { head: 'used', align: 'right', dropOrder: 2, cell: ({ running, wall }) => percent(running, wall) },
+  {
+    head: 'switching',
+    align: 'right',
+    dropOrder: 1,
+    cell: ({ switching, wall }) => percent(switching, wall),
+  },
+];
+
+const showLatency = (spread: Spread, rank: 'p50' | 'p99' | 'max'): string =>
+  spread.count === 0 ? '-' : showDuration(spread[rank]);
+
+const WORK_COLUMNS: readonly Column<VcoprocReport & PredictedWork>[] = [
+  { head: 'vcoproc', cell: ({ id }) => printable(id) },
+  { head: 'commands/s', align: 'right', cell: ({ perSecond }) => showRate(perSecond) },
+  { head: 'latency p50', align: 'right', cell: ({ latency }) => showLatency(latency, 'p50') },
+  { head: 'p99', align: 'right', cell: ({ latency }) => showLatency(latency, 'p99') },
+  { head: 'max', align: 'right', dropOrder: 1, cell: ({ latency }) => showLatency(latency, 'max') },
+  { head: 'overrun', align: 'right', dropOrder: 2, cell: ({ overrun }) => showDuration(overrun) },
+];
 
 const COPROC_COLUMNS: readonly Column<CoprocReport>[] = [
   { head: 'coproc', cell: ({ id }) => printable(id) },

@@ -12,6 +12,7 @@ import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor, type Figures, type Parts } from '../hypervisor/hypervisor.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
 import { checkLaws } from '../observe/laws.ts';
+import { Forecast } from '../observe/prediction.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import type { Checkpoint } from './checkpoint/folder.ts';
@@ -83,6 +84,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   const runtime: Runtime =
     options.runtime === 'threads' ? new ThreadsRuntime(seed, start) : new SimulatedRuntime(seed, { start });
   const trace = traceCollector();
+  const forecast = options.runtime === 'simulated' ? new Forecast() : undefined;
   const files = new ResultFiles(options.resume?.results);
   const dumps = new Map<string, () => Buffer>();
   const keeper = new DumpKeeper(trace.sink, (name, content) => {
@@ -96,6 +98,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     firmware: systemFirmware(system, runtime.metered),
     trace: (event) => {
       trace.sink(event);
+      forecast?.sink(event);
       if (options.dumps === true) keeper.sink(event);
       options.onEvent?.(event);
     },
@@ -135,7 +138,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     const { coprocs, vcoprocs } = hypervisor.figures();
     for (const domain of domains) domain.verify();
     const figures: Figures = { coprocs, vcoprocs, domains: hypervisor.figures().domains };
-    return { report: judge(options, figures, injector?.reports), trace, files, dumps };
+    return { report: judge(options, figures, injector?.reports, forecast), trace, files, dumps };
   } finally {
     hypervisor.close();
     await runtime.close();
@@ -241,23 +244,26 @@ function judge(
   { system, runtime, seed, length }: RunOptions,
   { coprocs, vcoprocs, domains }: Figures,
   faults: readonly FaultReport[] | undefined,
+  forecast: Forecast | undefined,
 ): RunReport {
+  const wall = coprocs.reduce<Duration>(
+    (longest, { wall }) => (wall > longest ? wall : longest),
+    START as number as Duration,
+  );
   const report: RunReport = {
     schemaVersion: 1,
     system: system.folder,
     model: system.model,
     runtime,
     seed,
-    wall: coprocs.reduce<Duration>(
-      (longest, { wall }) => (wall > longest ? wall : longest),
-      START as number as Duration,
-    ),
+    wall,
     ok: false,
     violations: [],
     coprocs,
     vcoprocs,
     domains,
     ...(faults === undefined ? {} : { faults }),
+    ...(forecast === undefined ? {} : { prediction: forecast.of(system.coprocs, { vcoprocs, wall }) }),
     report: null,
   };
   const violations = checkLaws(report);

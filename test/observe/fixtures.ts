@@ -66,6 +66,22 @@ export function syntheticRun(options: SyntheticOptions = {}): SyntheticRun {
     })),
     vcoprocs: parts.flatMap((part) => part.vcoprocs),
     domains: names.map(domainReport),
+    prediction: {
+      board: parts.map(({ coproc: { id } }) => ({
+        coproc: id,
+        clock: 800_000_000,
+        switchBandwidth: 4e9,
+        dmaBandwidth: 8e9,
+        interruptLatency: ns(2000),
+      })),
+      work: parts.flatMap(({ vcoprocs }) =>
+        vcoprocs.map(({ id, commands, wait }) => ({
+          vcoproc: id,
+          perSecond: commands.ok / (wall / 1e9),
+          latency: wait,
+        })),
+      ),
+    },
     report: 'report.html',
   };
   return { report, trace };

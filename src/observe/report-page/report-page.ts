@@ -14,6 +14,7 @@ import { html, jsonForScript, trusted } from './html.ts';
 import { pageData } from './page-data.ts';
 import type { Picture } from './picture.ts';
 import { picturesSection, resultsSection } from './results-sections.ts';
+import { predictionSection } from './prediction-section.ts';
 import { sharesSection } from './shares-section.ts';
 import { STYLE } from './style.ts';
 import { timelineSection } from './timeline-section.ts';
@@ -22,8 +23,6 @@ export interface ReportPageInput {
   readonly report: RunReport;
   readonly trace: readonly TraceEvent[];
   readonly pictures: readonly Picture[];
-  /** What is expected of real silicon, in a line or a few. */
-  readonly prediction?: string;
   /** From here on the trace was not kept. */
   readonly traceEndsAt?: Instant;
   /** What is missing from the trace, in words. */
@@ -56,8 +55,8 @@ export function reportPage(input: ReportPageInput): string {
       <body>
         <main>
           ${headline(input)} ${alarms(report)} ${timelineSection(lines, colours)}
-          ${sharesSection(report, colours)} ${switchSection(report, trace, colours)}
-          ${countsSection(report, colours)} ${resultsSection(report)}
+          ${predictionSection(report, colours)} ${sharesSection(report, colours)}
+          ${switchSection(report, trace, colours)} ${countsSection(report, colours)} ${resultsSection(report)}
           ${picturesSection(report, input.pictures)} ${firmwareSection(report, colours)}
           <footer>Made by Covisor. All times are from the start of the run.</footer>
         </main>
@@ -75,7 +74,7 @@ export function reportPage(input: ReportPageInput): string {
   return page.html;
 }
 
-function headline({ report, prediction, losses = [] }: ReportPageInput): Html {
+function headline({ report, losses = [] }: ReportPageInput): Html {
   const { ok } = report;
   return html`<header>
       <span class="badge ${ok ? 'ok' : 'bad'}">${ok ? '✓ ok' : '✗ failed'}</span>
@@ -86,7 +85,6 @@ function headline({ report, prediction, losses = [] }: ReportPageInput): Html {
       ${report.system} · ${report.runtime} runtime · seed ${report.seed} · ran for
       ${showDuration(report.wall)}
     </p>
-    ${prediction === undefined ? '' : html`<p class="facts">${prediction}</p>`}
     ${losses.map((loss) => html`<p class="note">${loss}</p>`)}`;
 }
 
