@@ -115,6 +115,11 @@ export interface GuestCoproc {
    * {@link MOST_QUEUES} queues already.
    */
   createQueue(settings?: QueueSettings): GuestQueue;
+  /**
+   * The queues that were created and are not gone. After a resume the program finds those of the one before here, by
+   * their numbers.
+   */
+  readonly queues: readonly GuestQueue[];
   /** The register window. Every access answers, whoever has the coprocessor. */
   readonly registers: GuestRegisters;
   /** Called for each interrupt that the firmware raises with `irq`; once for more than 256 that come at once on one line. */
@@ -156,12 +161,16 @@ export interface Coalescing {
  * A fault of one queue's command (a refused DMA, an error of the firmware) is that command's alone.
  */
 export interface GuestQueue {
+  /** Its number in the trace, above 0; a queue that is destroyed leaves it to another. */
+  readonly number: number;
   /** Submitted and not completed yet, or not polled yet. */
   readonly outstanding: number;
   /** As {@link GuestCoproc.submit}. */
   submit(command: Command): Promise<Completion>;
   /** As {@link GuestCoproc.batch}. */
   batch(): CommandBatch;
+  /** As {@link GuestCoproc.outstanding}, of this queue. */
+  resumed(): OutstandingCommand[];
   /** Changes how the queue is served from now on. */
   change(settings: Pick<QueueSettings, 'priority' | 'coalesce'>): void;
   /**

@@ -92,8 +92,7 @@ export class Domain {
     if (this.#checkpoint === undefined)
       return 'its guest has not called onCheckpoint; end the domain, or give its program a checkpoint';
     for (const { id, queues } of this.vcoprocs) {
-      if (queues.size > 1) return `it has queues of its own on ${id}; ask when they are destroyed`;
-      if (queues.first.inBatch) return `its queue on ${id} is a batch's; ask when it is closed`;
+      if (queues.unsaveable !== undefined) return `on ${id}, ${queues.unsaveable}`;
     }
     return undefined;
   }

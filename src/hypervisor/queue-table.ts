@@ -10,9 +10,12 @@ import {
 import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
+import type { UnderWay } from './events.ts';
 import { QueueHandle } from './guest-queue.ts';
-import { CommandQueue, type QueueListener, type SavedQueue } from './queue.ts';
+import { answer, served, serviceFor, spec, type Entry, type Eviction } from './queue-entry.ts';
+import { CommandQueue, type QueueListener } from './queue.ts';
 import { DEFAULT_SERVICE, OWN_PRIORITY, capacityOf, serviceOf, type Service } from './queue-settings.ts';
+import type { SavedQueues } from './saved.ts';
 
 const FIRST_CAPACITY = 256;
 const OWN_CAPACITY = 16;
@@ -32,33 +35,6 @@ export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'on
   /** Tells the coprocessor how to serve a queue; it answers when no command of one that it serves no more is under way. */
   tell(index: number, service: QueueService, sequence: number): void;
   blame(what: string): void;
-}
-
-/** One eviction of a queue, which may be gone when it is taken back. */
-export interface Eviction {
-  /** Resolves when no command of it is under way, or the eviction was taken back. */
-  readonly quiet: Promise<void>;
-  restore(): void;
-}
-
-interface Entry {
-  readonly index: number;
-  readonly queue: CommandQueue;
-  readonly capacity: number;
-  service: Service;
-  /** Evictions that were not taken back. */
-  evictions: number;
-  gone: boolean;
-  /** `sent`: on its way; it is known as soon as the coprocessor answers. */
-  known: 'no' | 'sent' | 'yes';
-  /** What the coprocessor was told is not what holds now. */
-  changed: boolean;
-  /** Sequence number of what it was told last. */
-  told: number;
-  /** No command of it is under way, and none will be. */
-  quiet: boolean;
-  /** Who waits for that. */
-  waiting: (() => void)[];
 }
 
 /**
@@ -112,8 +88,16 @@ export class QueueTable {
 
   create(settings: QueueSettings = {}): GuestQueue {
     const capacity = capacityOf(settings);
-    const { queue } = this.#create(capacity, serviceOf(settings, DEFAULT_SERVICE));
-    return new QueueHandle(queue.index, queue, this);
+    return this.#handle(this.#create(capacity, serviceOf(settings, DEFAULT_SERVICE)));
+  }
+
+  #handle(entry: Entry): QueueHandle {
+    return (entry.handle = new QueueHandle(entry.index, entry.queue, this));
+  }
+
+  /** Those of the guest, as they were created; one that is being destroyed stays until it is gone. */
+  get handles(): GuestQueue[] {
+    return [...this.#entries.values()].flatMap(({ handle }) => handle ?? []);
   }
 
   /** A queue of the hypervisor's own, served before all others. */
@@ -202,15 +186,41 @@ export class QueueTable {
     return total;
   }
 
-  /** The default queue at rest, with what all that are gone counted. Only while there is no other. */
-  save(): SavedQueue {
-    return { ...this.first.save(), counts: this.counts };
+  /** Why they cannot be saved, if they cannot. */
+  get unsaveable(): string | undefined {
+    for (const { index, queue, handle } of this.#entries.values()) {
+      const which = index === 0 ? 'queue' : `queue ${index}`;
+      if (queue.inBatch) return `its ${which} is a batch's; ask when it is closed`;
+      if (index !== 0 && handle === undefined) return `its ${which} is the hypervisor's; ask again`;
+    }
+    return undefined;
   }
 
-  /** `fetched`: the command that is under way. Before the coprocessor knows of any queue. */
-  restoreFirst(saved: SavedQueue, fetched: number | undefined): void {
-    this.#over = saved.dead ?? undefined;
-    this.first.restore(saved, fetched);
+  /** Only while the context is away. */
+  save(): SavedQueues {
+    const others = [...this.#entries.values()].slice(1).map(({ index, capacity, service, gone, queue }) => {
+      return { index, capacity, service, gone, queue: queue.save() };
+    });
+    return { first: this.first.save(), others, past: { ...this.#past }, over: this.#over ?? null };
+  }
+
+  /** `underWay`: the command that is. Before the coprocessor knows of any queue. */
+  restore({ first, others, past, over }: SavedQueues, underWay: UnderWay | undefined): void {
+    this.#over = over ?? undefined;
+    Object.assign(this.#past, past);
+    const fetched = (index: number): number | undefined =>
+      underWay?.queue === index ? underWay.sequence : undefined;
+    this.first.restore(first, fetched(0));
+    for (const { index, capacity, service, gone, queue } of others) {
+      const entry = this.#add(capacity, service, index);
+      const handle = this.#handle(entry);
+      entry.queue.restore(queue, fetched(index));
+      // The board that said that it had completions is gone.
+      this.#completed.set(index);
+      if (gone) void handle.destroy();
+    }
+    const last = Math.max(...this.#entries.keys());
+    for (let index = last; index > 0; index--) if (!this.#entries.has(index)) this.#free.push(index);
   }
 
   /** Completions came: takes them from the queues that have any, and tells the guest. */
@@ -359,11 +369,11 @@ export class QueueTable {
     return entry;
   }
 
-  #add(capacity: number, service: Service): Entry {
-    const index = this.#free.pop() ?? this.#entries.size;
+  #add(capacity: number, service: Service, index = this.#free.pop() ?? this.#entries.size): Entry {
     const entry: Entry = {
       index,
       queue: new CommandQueue(index, capacity, this.#host.timeline, this.#listener, this.#host.memory),
+      handle: undefined,
       capacity,
       service,
       evictions: 0,
@@ -382,24 +392,4 @@ export class QueueTable {
   #of(index: number): Entry {
     return present(this.#entries.get(index), 'there is a queue of this index');
   }
-}
-
-const served = ({ evictions, gone }: Entry): boolean => evictions === 0 && !gone;
-
-const serviceFor = ({ service, evictions, gone }: Entry): QueueService => ({
-  ...service,
-  evicted: evictions > 0,
-  gone,
-});
-
-const spec = (entry: Entry): QueueSpec => ({
-  index: entry.index,
-  memory: entry.queue.memory,
-  service: serviceFor(entry),
-});
-
-/** Whoever waits for an evicted queue to be quiet is told. */
-function answer(entry: Entry): void {
-  entry.quiet = !served(entry);
-  for (const resolve of entry.waiting.splice(0)) resolve();
 }

@@ -1,15 +1,33 @@
 import type { Duration, Instant } from '../base/units.ts';
 import type { CoprocId, DomainId } from '../contract/names.ts';
-import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
+import type { CommandCounts, CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 import type { DomainDescription } from '../contract/system.ts';
 import type { SavedRam } from '../memory/guest-ram.ts';
 import type { LivePage } from '../memory/live-pages.ts';
 import type { SavedSpace } from '../memory/page-table.ts';
+import type { Service } from './queue-settings.ts';
 import type { SavedQueue } from './queue.ts';
 import type { SavedWindow } from './window.ts';
 
 // A system at rest, as plain data: numbers, text, lists and bytes. Nothing in it refers to the system that it came from.
+
+/** All queues of a vcoproc at rest. Evictions are of the hypervisor that asked for them, and are not saved. */
+export interface SavedQueues {
+  readonly first: SavedQueue;
+  readonly others: readonly {
+    readonly index: number;
+    readonly capacity: number;
+    readonly service: Service;
+    /** It was being destroyed. */
+    readonly gone: boolean;
+    readonly queue: SavedQueue;
+  }[];
+  /** Of queues that are gone. */
+  readonly past: CommandCounts;
+  /** How every command of every queue ends. */
+  readonly over: SavedQueue['dead'];
+}
 
 /** A vcoproc whose context is away. */
 export interface SavedVcoproc {
@@ -27,7 +45,7 @@ export interface SavedVcoproc {
   readonly local: readonly LivePage[];
   readonly space: SavedSpace;
   readonly window: SavedWindow;
-  readonly queue: SavedQueue;
+  readonly queues: SavedQueues;
 }
 
 export interface SavedDomain {

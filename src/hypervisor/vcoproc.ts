@@ -135,6 +135,7 @@ export class Vcoproc {
           latency,
         }),
     });
+    const { queues } = this;
     this.guest = {
       id: settings.coproc,
       registers: {
@@ -143,7 +144,10 @@ export class Vcoproc {
       },
       submit: (command) => this.queues.first.submit(command),
       batch: () => this.queues.first.batch(),
-      createQueue: (wanted) => this.queues.create(wanted),
+      createQueue: (wanted) => queues.create(wanted),
+      get queues() {
+        return queues.handles;
+      },
       outstanding: () => this.queues.first.takeResumed(),
       map: (buffer, rights) => this.#map(buffer, rights),
       unmap: (iova) => this.#unmap(iova),
@@ -371,19 +375,19 @@ export class Vcoproc {
       local: livePages(new Uint8Array(this.#local.buffer)).pages,
       space: this.#space.save(),
       window: this.window.save(),
-      queue: this.queues.save(),
+      queues: this.queues.save(),
     };
   }
 
   /** Makes a new one what a saved one was, before any coprocessor knows of it. */
-  restore({ report, settled, held, image, local, space, window, queue }: SavedVcoproc): void {
+  restore({ report, settled, held, image, local, space, window, queues }: SavedVcoproc): void {
     new Uint8Array(this.#imageMemory).set(image);
     putPages(new Uint8Array(this.#local.buffer), local);
     this.#space.restore(space);
     this.window.restore(window);
     const front = { active: false, queue: 0, sequence: 0, fault: undefined };
     this.#image.loadFrontEnd(front);
-    this.queues.restoreFirst(queue, front.active ? front.sequence : undefined);
+    this.queues.restore(queues, front.active ? front : undefined);
     this.time = report.time;
     this.#settled = settled;
     this.overrun = report.overrun;

@@ -166,6 +166,7 @@ async function runGuest(
     outstanding: () => [],
     batch: () => expect.fail('this guest awaits its commands'),
     createQueue: () => expect.fail('this guest has one queue'),
+    queues: [],
     async submit({ op, args: words = [] }) {
       submitted.push(words);
       mostOutstanding = Math.max(mostOutstanding, ++outstanding);

@@ -88,6 +88,7 @@ function machine(
       outstanding: () => [],
       batch: () => expect.fail('this guest awaits its commands'),
       createQueue: () => expect.fail('this guest has one queue'),
+      queues: [],
       submit(command) {
         mostOutstanding = Math.max(mostOutstanding, ++outstanding);
         const completion = queue.then(() => {

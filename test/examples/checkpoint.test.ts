@@ -65,7 +65,7 @@ async function saved(
 }
 
 const outstanding = ({ saved: { domains } }: Checkpoint): number =>
-  domains.reduce((sum, { vcoprocs }) => sum + (vcoprocs[0]?.queue.outstanding.length ?? 0), 0);
+  domains.reduce((sum, { vcoprocs }) => sum + (vcoprocs[0]?.queues.first.outstanding.length ?? 0), 0);
 
 it(
   'the cockpit, saved at any moment, gives the same bits whether it goes on or is resumed',

@@ -78,6 +78,7 @@ async function run({ args = {}, input, spoil }: Setting) {
       outstanding: () => [],
       batch: () => expect.fail('this guest awaits its commands'),
       createQueue: () => expect.fail('this guest has one queue'),
+      queues: [],
       submit({ op, args: words = [] }): Promise<Completion> {
         firmware.guest.set(new Uint8Array(memory));
         const { status, results } = firmware.run(op, words);

@@ -133,8 +133,8 @@ describe('a checkpoint', () => {
           expect(files).toEqual(expected);
           for (const { vcoprocs, guest } of saved.domains) {
             if (guest === null) inTheMiddle.over++;
-            for (const { queue, image } of vcoprocs) {
-              inTheMiddle.outstanding += queue.outstanding.length;
+            for (const { queues, image } of vcoprocs) {
+              inTheMiddle.outstanding += queues.first.outstanding.length;
               inTheMiddle.active += new Int32Array(
                 image.buffer.slice(image.byteOffset, image.byteOffset + 256),
               )[2]!;

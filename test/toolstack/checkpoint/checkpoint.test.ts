@@ -74,7 +74,7 @@ describe('a run', () => {
 
   test('is in the middle of its work when it is saved', () => {
     const left = readCheckpoint(saved).saved.domains.find(({ name }) => (name as string) === 'left')!;
-    expect(left.vcoprocs[0]!.queue.outstanding.length).toBe(2);
+    expect(left.vcoprocs[0]!.queues.first.outstanding.length).toBe(2);
     expect(left.report.state).toBe('paused');
     expect(left.goesOn).toBe(true);
   });
