@@ -53,7 +53,7 @@ export class QueueSet {
       const queue = new Queue(spec);
       this.#queues.set(spec.index, queue);
       // What it was given before it was known was not rung for.
-      this.#enqueue(queue);
+      this.#look(queue);
     }
     this.#settle();
   }
@@ -63,7 +63,7 @@ export class QueueSet {
     const queue = this.#queues.get(index);
     if (queue === undefined) return undefined;
     queue.service = service;
-    this.#enqueue(queue);
+    this.#look(queue);
     this.#settle();
     return queue;
   }
@@ -99,7 +99,7 @@ export class QueueSet {
       const last = this.#last[level]!;
       const queue = last.next;
       // A command that comes before it asked to be rung keeps it where it is.
-      const has = queue.served && (queue.commands.available() !== 0 || !queue.commands.ask());
+      const has = queue.served && !askedToBeRung(queue);
       if (has && queue.level === queue.service.priority) {
         this.#last[level] = queue;
         return queue;
@@ -117,6 +117,11 @@ export class QueueSet {
     const below = others & ((1 << this.#turn) - 1);
     this.#turn = highest(below === 0 ? others : below);
     return this.#turn;
+  }
+
+  /** The context may be away, and stays so unless an empty queue asks to be rung. */
+  #look(queue: Queue): void {
+    if (queue.served && !askedToBeRung(queue)) this.#enqueue(queue);
   }
 
   #enqueue(queue: Queue): void {
@@ -147,7 +152,7 @@ export class QueueSet {
   /** Whether the default queue is the only one that is served: then it need not ask to be rung. */
   #settle(): void {
     this.#alone = this.#queues.size === 1 && this.first.served;
-    if (!this.#alone) this.#enqueue(this.first);
+    if (!this.#alone) this.#look(this.first);
   }
 
   // ---- interrupts that stand for several completions
@@ -193,5 +198,8 @@ export class QueueSet {
     if (queue !== this.first) this.#completed.set(queue.index);
   }
 }
+
+/** Whether there is nothing in it, so that it asked. */
+const askedToBeRung = ({ commands }: Queue): boolean => commands.available() === 0 && commands.ask();
 
 const highest = (bits: number): number => 31 - Math.clz32(bits);

@@ -64,6 +64,22 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
     });
   });
 
+  test('wake a context that is away, however long ago they were created or changed', async () => {
+    await withGuest(kind, 'noop', async (gpu, rig) => {
+      const queue = gpu.createQueue();
+      await rig.after(ms(5));
+      expect(await echo(queue, [1])).toEqual([1]);
+      queue.change({ priority: 3 });
+      await rig.after(ms(5));
+      expect(await echo(queue, [2])).toEqual([2]);
+      const eviction = tableOf(rig).evict(1);
+      await eviction.quiet;
+      eviction.restore();
+      await rig.after(ms(5));
+      expect(await echo(queue, [3])).toEqual([3]);
+    });
+  });
+
   test('are used without a promise per command too, polled or slept for', async () => {
     await withGuest(kind, 'noop', async (gpu) => {
       const batch = gpu.createQueue({ capacity: 8 }).batch();
