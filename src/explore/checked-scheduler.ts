@@ -13,7 +13,7 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
   const admitted = new Set<VcoprocId>();
   const awake = new Set<VcoprocId>();
   const open: VcoprocId[] = [];
-  const waits = new Map<VcoprocId, { readonly since: Instant; readonly bound: number }>();
+  const waits = new Map<VcoprocId, { readonly since: Instant; bound: number }>();
   let lastPick: { readonly at: Instant; readonly slice: Duration } | undefined;
   /** How long the worst stay until now was, past its slice. */
   let late = NO_TIME;
@@ -48,6 +48,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       admitted.delete(vcoproc);
       awake.delete(vcoproc);
       waits.delete(vcoproc);
+      // Who leaves has made others wait as long as it was there.
+      for (const [one, wait] of waits) wait.bound = Math.max(wait.bound, boundOf(one));
       inner.remove(vcoproc);
     },
     wake(vcoproc, now) {

@@ -133,7 +133,7 @@ describe('covisor explore', { timeout: 60_000 }, () => {
         systems.path(length),
         '--quiet',
       );
-    expect(await lasting('5ms')).toMatchObject({ code: 0, stdout: expect.stringContaining('60 runs') });
+    expect(await lasting('5ms')).toMatchObject({ code: 0, stdout: expect.stringContaining('200 runs') });
     const { code, stdout } = await lasting('100ms');
     expect([code, stdout]).toEqual([1, expect.stringContaining('counted 1')]);
     const tape = /covisor replay (\S+reduced\.json)/.exec(stdout)?.[1] ?? '';

@@ -225,7 +225,7 @@ describe('a wrong system is refused in one line', () => {
     [
       'an unknown property of an entry',
       [[dts, 'timeslice-us = <2000>', 'timeslice = <2000>']],
-      'system.dts:30:5: coprocessor gpu0 has the unknown property timeslice; expected one of device, platform, scheduler, timeslice-us, stop-deadline-us, command-timeout-us, deny-retry-limit, scheduler-...; did you mean timeslice-us?',
+      'system.dts:30:5: coprocessor gpu0 has the unknown property timeslice; expected one of device, platform, scheduler, timeslice-us, stop-deadline-us, command-timeout-us, deny-retry-limit, reset-deadline-us, heartbeat-us, verify-local-memory, on-fault, ban-faults, ban-window-us, restarts, restart-window-us, scheduler-...; did you mean timeslice-us?',
     ],
     [
       'an unknown property of ours',
@@ -381,7 +381,7 @@ describe('a wrong system is refused in one line', () => {
     [
       'a setting that is not known',
       [[media, 'memory =', 'memery =']],
-      'domains/media.cfg:4:1: unknown setting memery; expected one of name, memory, kernel, coproc, extra, takes; did you mean memory?',
+      'domains/media.cfg:4:1: unknown setting memery; expected one of name, memory, kernel, coproc, on_fault, extra, takes; did you mean memory?',
     ],
     [
       'a setting given twice',
