@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { changes } from './changes.ts';
 import { frames } from './frames.ts';
+import { kills } from './kills.ts';
 import { queues } from './queues.ts';
 
 /** What takes too long for the tests. Each gives its figures, and throws when something does not hold. */
-const soaks = { frames, changes, queues };
+const soaks = { frames, changes, queues, kills };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

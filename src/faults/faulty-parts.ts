@@ -2,7 +2,13 @@ import { failed, type Outcome } from '../base/outcome.ts';
 import { after, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { CoprocessorPort, CoprocessorSpec, PortListener, Runtime } from '../contract/port.ts';
+import type {
+  CoprocessorPort,
+  CoprocessorSpec,
+  MemorySource,
+  PortListener,
+  Runtime,
+} from '../contract/port.ts';
 import type { Ailments } from '../coprocessor/ailments.ts';
 import type { Parts } from '../hypervisor/hypervisor.ts';
 import { FAILED, faultySchedulers } from './faulty-scheduler.ts';
@@ -32,10 +38,6 @@ export interface FaultHooks {
 export const faultyParts = (parts: Parts, hooks: FaultHooks): Parts => ({
   ...parts,
   runtime: faultyRuntime(parts.runtime, hooks),
-  allocate: (make) => {
-    if (hooks.reached('allocate', undefined)) throw new RangeError(FAILED);
-    return make();
-  },
   firmware: (name) => (hooks.reached('firmware', undefined) ? failed(FAILED) : parts.firmware(name)),
   schedulers: faultySchedulers(parts.schedulers, (vcoproc) =>
     hooks.reached('admit', vcoproc.slice(vcoproc.indexOf('/') + 1)),
@@ -51,13 +53,30 @@ export function faultyRuntime(runtime: Runtime, hooks: FaultHooks): Runtime {
   return {
     kind: runtime.kind,
     random: runtime.random,
-    memory: runtime.memory,
+    memory: faultyMemory(runtime.memory, hooks),
     metered: runtime.metered,
     lead: runtime.lead,
     timeline: { now: () => timeline.now(), at: (deadline, what) => timeline.at(hooks.late(deadline), what) },
     startCoprocessor: (spec, platform, listener) => start(runtime, hooks, spec, platform, listener),
     drive: (finished) => runtime.drive(finished),
     close: () => runtime.close(),
+  };
+}
+
+/** Memory that runs out when the plan says so, as the engine says it. */
+function faultyMemory(memory: MemorySource, hooks: FaultHooks): MemorySource {
+  const reach = (): void => {
+    if (hooks.reached('allocate', undefined)) throw new RangeError(FAILED);
+  };
+  return {
+    shared: (bytes) => {
+      reach();
+      return memory.shared(bytes);
+    },
+    local: (pages) => {
+      reach();
+      return memory.local(pages);
+    },
   };
 }
 

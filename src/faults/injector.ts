@@ -60,6 +60,7 @@ export class Injector {
   #timed: { fault: Fault; fate: Fate }[] = [];
   #runtime: Runtime | undefined;
   #random: Random | undefined;
+  #over = false;
   #targets: FaultTargets | undefined;
   #lateBy = ns(0);
   #lateUntil = 0 as Instant;
@@ -105,6 +106,11 @@ export class Injector {
     for (const { fault, fate } of this.#timed.splice(0)) this.#await(fault, fate);
   }
 
+  /** The run is over: what ends from now on was not lost to a fault. */
+  stop(): void {
+    this.#over = true;
+  }
+
   /** One more fault, from now on. Says why not. */
   inject(fault: Fault): Outcome<() => FaultReport> {
     const { coproc } = fault as { coproc?: string };
@@ -121,7 +127,7 @@ export class Injector {
   /** Every event of the trace comes through here, too. */
   onEvent(event: TraceEvent): void {
     this.#look();
-    this.#ledger.onEvent(event);
+    if (!this.#over) this.#ledger.onEvent(event);
     if (this.#damage.length > 0 && event.kind === 'switch') this.#damageAtRest();
     if (this.#pending.length === 0 || this.#targets === undefined) return;
     const due = this.#pending.filter((pending) => this.#due(pending, event));

@@ -1,10 +1,9 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import type { Parts } from './parts.ts';
 
 /** Makes what takes shared memory; there may be none. */
-export function allocated<T>({ allocate }: Parts, whose: string, make: () => T): Outcome<T> {
+export function allocated<T>(whose: string, make: () => T): Outcome<T> {
   try {
-    return ok(allocate === undefined ? make() : allocate(make));
+    return ok(make());
   } catch (error) {
     // What the engine throws when there is no memory.
     if (!(error instanceof RangeError)) throw error;

@@ -213,8 +213,11 @@ export class SharedCoproc {
     this.#supervisor.link.ring();
   }
 
-  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
-    return this.#supervisor.link.addQueues(vcoproc.slot, queues);
+  async addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined> {
+    const { link } = this.#supervisor;
+    const added = await link.addQueues(vcoproc.slot, queues);
+    const gone = link !== this.#supervisor.link || this.#supervisor.down;
+    return added.kind === 'failed' && gone ? undefined : added;
   }
 
   serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void {
@@ -509,12 +512,16 @@ export class SharedCoproc {
     this.current = undefined;
     for (const vcoproc of this.members) {
       vcoproc.window.drop();
+      vcoproc.queues.unknown();
       const dealtWith = this.#recovery.onGone(vcoproc);
       if (vcoproc.state === 'isolated') vcoproc.left();
       else if (dealtWith) vcoproc.takePending();
       else if (vcoproc.lost) {
-        vcoproc.reset('coprocessor reset');
-        if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
+        const anew = vcoproc.reset('coprocessor reset');
+        if (anew.kind === 'failed') {
+          this.#recovery.isolate(vcoproc, anew.reason);
+          vcoproc.left();
+        } else if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
         // What its queues kept waits for the successor.
         else if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, this.now);
       } else {

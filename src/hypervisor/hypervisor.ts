@@ -65,17 +65,13 @@ export class Hypervisor {
       description.scheduler.parameters,
     );
     if (created.kind === 'failed') return created;
-    this.#coprocs.set(
+    const { runtime, trace, crashed } = this.#parts;
+    const made = allocated(
       description.id,
-      new SharedCoproc(
-        description,
-        platform,
-        created.value,
-        this.#parts.runtime,
-        this.#parts.trace,
-        this.#parts.crashed,
-      ),
+      () => new SharedCoproc(description, platform, created.value, runtime, trace, crashed),
     );
+    if (made.kind === 'failed') return made;
+    this.#coprocs.set(description.id, made.value);
     return ok(undefined);
   }
 
@@ -99,7 +95,6 @@ export class Hypervisor {
     if (before !== undefined && before.state !== 'destroyed')
       return failed(`there is a domain ${description.name} already`);
     const made = allocated(
-      this.#parts,
       `domain ${description.name}`,
       () =>
         new Domain({
@@ -370,7 +365,7 @@ export class Hypervisor {
       onOutlawed: (reason) => this.#outlaw(domain, reason),
       onGuestError: (error) => domain.crash(error),
     };
-    const made = allocated(this.#parts, name, () => new Vcoproc(settings));
+    const made = allocated(name, () => new Vcoproc(settings));
     if (made.kind === 'failed') return made;
     const vcoproc = made.value;
     if (saved !== undefined) {

@@ -13,8 +13,6 @@ export interface Parts {
   readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   firmware(name: string): Outcome<FirmwareImage>;
   readonly trace: TraceSink;
-  /** Makes what takes shared memory. Throws a `RangeError` when there is none. Absent: just so. */
-  allocate?<T>(make: () => T): T;
   /** Called when a coprocessor dies or a vcoproc is isolated, at once; `dump` is to be called then or never. */
   readonly crashed?: (dump: () => CrashDump) => void;
 }

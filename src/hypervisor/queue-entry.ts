@@ -26,6 +26,21 @@ export interface Entry {
   waiting: (() => void)[];
 }
 
+export const newEntry = (queue: CommandQueue, capacity: number, service: Service): Entry => ({
+  index: queue.index,
+  queue,
+  handle: undefined,
+  capacity,
+  service,
+  evictions: 0,
+  gone: false,
+  known: 'no',
+  changed: false,
+  told: 0,
+  quiet: false,
+  waiting: [],
+});
+
 export const served = ({ evictions, gone }: Entry): boolean => evictions === 0 && !gone;
 
 export const serviceFor = ({ service, evictions, gone }: Entry): QueueService => ({

@@ -1,5 +1,4 @@
 import { assert, present } from '../base/assert.ts';
-import type { Outcome } from '../base/outcome.ts';
 import {
   GuestError,
   MOST_QUEUES,
@@ -7,12 +6,14 @@ import {
   type GuestQueue,
   type QueueSettings,
 } from '../contract/guest.ts';
-import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { QueueSpec } from '../contract/port.ts';
 import type { CommandCounts } from '../contract/report.ts';
 import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
+import { allocated } from './allocated.ts';
 import type { UnderWay } from './events.ts';
 import { QueueHandle } from './guest-queue.ts';
-import { answer, served, serviceFor, spec, type Entry, type Eviction } from './queue-entry.ts';
+import { answer, newEntry, served, serviceFor, spec, type Entry, type Eviction } from './queue-entry.ts';
+import type { QueueHost } from './queue-host.ts';
 import { CommandQueue, type QueueListener } from './queue.ts';
 import { DEFAULT_SERVICE, OWN_PRIORITY, capacityOf, serviceOf, type Service } from './queue-settings.ts';
 import type { SavedQueues } from './saved.ts';
@@ -21,21 +22,6 @@ const FIRST_CAPACITY = 256;
 const OWN_CAPACITY = 16;
 /** Queues that are made known in one message: the coprocessor does nothing else meanwhile. */
 const QUEUES_OF_A_MESSAGE = 64;
-
-/** What a table of queues needs of its vcoproc. */
-export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'onComplete'> {
-  readonly memory: MemorySource;
-  readonly timeline: Timeline;
-  /** Whether the guest may hear of anything now. */
-  hears(): boolean;
-  /** There is new work. */
-  kick(): void;
-  /** Makes queues known to the coprocessor. */
-  addQueues(queues: readonly QueueSpec[]): Promise<Outcome<void>>;
-  /** Tells the coprocessor how to serve a queue; it answers when no command of one that it serves no more is under way. */
-  tell(index: number, service: QueueService, sequence: number): void;
-  blame(what: string): void;
-}
 
 /**
  * The command queues of one vcoproc: the default one, those that the guest creates, and the hypervisor's own. Which
@@ -260,6 +246,7 @@ export class QueueTable {
    * any other queue had of which a command was under way. Who only waited goes on waiting.
    */
   lose(reason: string): void {
+    this.unknown();
     for (const entry of this.#entries.values()) {
       if (entry.queue === this.first || entry.queue.underWay !== 0) {
         entry.queue.fail('failed', reason, false);
@@ -285,6 +272,15 @@ export class QueueTable {
   /** All queues, as they are to be served. */
   get specs(): readonly QueueSpec[] {
     return [...this.#entries.values()].filter(({ gone, quiet }) => !gone || !quiet).map(spec);
+  }
+
+  /**
+   * No coprocessor knows the context any more, and nothing is said of a queue until one does. What was said to a
+   * successor before it has the context would be said twice: it forgets a queue at the first, and does not answer the
+   * second, for which its owner waits.
+   */
+  unknown(): void {
+    for (const entry of this.#entries.values()) entry.known = 'no';
   }
 
   /** A coprocessor is about to know the context, with all queues that are among the `specs` now. */
@@ -347,9 +343,21 @@ export class QueueTable {
       }
       const added = await this.#host.addQueues(some.map(spec));
       // A coprocessor that is gone has a successor, which is told of all.
-      if (added.kind === 'ok') for (const entry of some) this.#onKnown(entry);
+      if (added === undefined) continue;
+      for (const entry of some) {
+        if (added.kind === 'ok') this.#onKnown(entry);
+        else this.#giveUp(entry, added.reason);
+      }
     }
     this.#sending = false;
+  }
+
+  /** The coprocessor does not take it: its commands end, and nobody waits for it. */
+  #giveUp(entry: Entry, reason: string): void {
+    entry.known = 'no';
+    entry.evictions++;
+    entry.queue.fail('failed', `its command queue ${entry.index} was not created: ${reason}`, true);
+    answer(entry);
   }
 
   #create(capacity: number, service: Service): Entry {
@@ -359,7 +367,9 @@ export class QueueTable {
       throw new GuestError(
         `no room for ${capacity} commands: all queues hold ${this.#room} of ${MOST_ROOM}; destroy what is not used`,
       );
-    const entry = this.#add(capacity, service);
+    const made = allocated('a command queue', () => this.#add(capacity, service));
+    if (made.kind === 'failed') throw new GuestError(made.reason);
+    const entry = made.value;
     const over = this.#over;
     if (over !== undefined) entry.queue.fail(over.status, over.reason, true);
     else {
@@ -369,21 +379,12 @@ export class QueueTable {
     return entry;
   }
 
-  #add(capacity: number, service: Service, index = this.#free.pop() ?? this.#entries.size): Entry {
-    const entry: Entry = {
-      index,
-      queue: new CommandQueue(index, capacity, this.#host.timeline, this.#listener, this.#host.memory),
-      handle: undefined,
-      capacity,
-      service,
-      evictions: 0,
-      gone: false,
-      known: 'no',
-      changed: false,
-      told: 0,
-      quiet: false,
-      waiting: [],
-    };
+  #add(capacity: number, service: Service, index = this.#free.at(-1) ?? this.#entries.size): Entry {
+    const { timeline, memory } = this.#host;
+    const queue = new CommandQueue(index, capacity, timeline, this.#listener, memory);
+    const entry = newEntry(queue, capacity, service);
+    // Only now: there may have been no memory for it.
+    if (this.#free.at(-1) === index) this.#free.pop();
     this.#room += capacity;
     this.#entries.set(index, entry);
     return entry;

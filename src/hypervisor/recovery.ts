@@ -222,7 +222,12 @@ export class Recovery {
   async #remake(vcoproc: Vcoproc, reason: string): Promise<Outcome<void>> {
     const coproc = this.#coproc;
     coproc.sleep(vcoproc);
-    vcoproc.reset(reason);
+    const anew = vcoproc.reset(reason);
+    if (anew.kind === 'failed') {
+      this.isolate(vcoproc, anew.reason);
+      vcoproc.left();
+      return anew;
+    }
     if (coproc.leaving(vcoproc)) return failed(`${vcoproc.name} is being detached`);
     const attached = await coproc.supervisor().attach(vcoproc);
     if (vcoproc.state === 'isolated' || vcoproc.state === 'gone' || coproc.leaving(vcoproc))

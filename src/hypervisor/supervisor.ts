@@ -4,6 +4,7 @@ import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { Limit, Watchdogs } from '../contract/recovery.ts';
 import type { CoprocDescription } from '../contract/system.ts';
+import { allocated } from './allocated.ts';
 import { Link, type LinkListener } from './link.ts';
 import type { Members } from './members.ts';
 import { Tally } from './tally.ts';
@@ -138,7 +139,12 @@ export class Supervisor {
     this.#goDown();
     this.#coproc.onGone(reason, explained);
     if (!explained && !this.#mayRestart(reason, suspect)) return;
-    const link = this.#start();
+    const started = allocated('its successor', () => this.#start());
+    if (started.kind === 'failed') {
+      this.#retire(`${reason}, and ${started.reason}`);
+      return;
+    }
+    const link = started.value;
     this.#link = link;
     for (const vcoproc of this.#coproc.vcoprocs) {
       if (vcoproc.state === 'isolated') continue;
@@ -164,9 +170,13 @@ export class Supervisor {
       this.#coproc.outlaw(suspect, `was there at each of ${often} of its coprocessor`);
       return true;
     }
-    this.#retired = `${often}, the last: ${reason}`;
-    this.#coproc.onRetired(this.#retired);
+    this.#retire(`${often}, the last: ${reason}`);
     return false;
+  }
+
+  #retire(why: string): void {
+    this.#retired = why;
+    this.#coproc.onRetired(why);
   }
 
   async #attach(vcoproc: Vcoproc): Promise<Outcome<void>> {

@@ -19,6 +19,7 @@ import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { livePages, putPages } from '../memory/live-pages.ts';
 import { AddressSpace, RIGHT } from '../memory/page-table.ts';
 import type { UnderWay } from './events.ts';
+import { allocated } from './allocated.ts';
 import { QueueTable } from './queue-table.ts';
 import type { SavedVcoproc } from './saved.ts';
 import { Guilt } from './guilt.ts';
@@ -37,7 +38,7 @@ export interface Host {
   /** This vcoproc has work and does not have the coprocessor. */
   onWake(vcoproc: Vcoproc): void;
   /** Makes queues of this vcoproc known to the coprocessor. */
-  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>>;
+  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined>;
   /** Tells the coprocessor how to serve one. */
   serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void;
   blame(vcoproc: Vcoproc, what: string, reset: boolean): void;
@@ -316,10 +317,14 @@ export class Vcoproc {
     for (const wait of done) wait.done();
   }
 
-  /** Its context was lost with the coprocessor: it begins anew, and whoever waits is told. */
-  reset(reason: string): void {
+  /**
+   * Its context was lost with the coprocessor: it begins anew, and whoever waits is told. Fails when there is no
+   * memory for that; it is of no use then.
+   */
+  reset(reason: string): Outcome<void> {
     this.window.drop();
-    this.queues.lose(reason);
+    const anew = allocated(`${this.name} after a reset`, () => this.queues.lose(reason));
+    if (anew.kind === 'failed') return anew;
     this.left();
     this.#dropUndelivered();
     this.#image.renew();
@@ -327,6 +332,7 @@ export class Vcoproc {
     this.window.reset();
     this.move('RESET');
     if (this.queues.outstanding === 0) this.move('DRAINED');
+    return anew;
   }
 
   /** How long the command at the end of a slice has had the coprocessor since the end of its first slice. */

@@ -37,12 +37,17 @@ function liveTable(stream: NodeJS.WriteStream, color: boolean): LiveView {
   };
 }
 
+/** So many updates without a line are too many: virtual time may go slowly. */
+const SILENT_UPDATES = 40;
+
 /** A line for each second of the run, and from ten seconds on for every ten. */
 function progressLines(stream: NodeJS.WriteStream): LiveView {
   let due: number = seconds(1);
+  let silent = 0;
   return {
     update: (snapshot) => {
-      if (snapshot.at < due) return;
+      if (snapshot.at < due && ++silent < SILENT_UPDATES) return;
+      silent = 0;
       stream.write(`${progressLine(snapshot)}\n`);
       const every = snapshot.at < seconds(10) ? seconds(1) : seconds(10);
       due = (Math.floor(snapshot.at / every) + 1) * every;

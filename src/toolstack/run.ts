@@ -131,7 +131,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
     injector?.start(targetsOf(hypervisor));
     const unwatch = options.watch?.(hypervisor, runtime);
     saveLater(options, runtime, hypervisor, files);
-    await untilOver(options, runtime, hypervisor, domains);
+    await untilOver(options, runtime, hypervisor, domains, () => injector?.stop());
     unwatch?.();
     hypervisor.close();
     // The figures as they were when the last domain ended: checking results is not the coprocessors' time.
@@ -183,8 +183,10 @@ async function untilOver(
   runtime: Runtime,
   hypervisor: Hypervisor,
   domains: readonly Domain[],
+  onEnd: () => void,
 ): Promise<void> {
   const end = (): void => {
+    onEnd();
     for (const domain of domains) if (domain.state === 'running') void hypervisor.destroyDomain(domain);
   };
   options.interrupted?.addEventListener('abort', end);

@@ -42,6 +42,8 @@ interface Flags extends Outputs {
 }
 
 const LIVE_MS = 100;
+/** What ends a run early, with its results. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 export const runCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
   new Command('run')
@@ -153,7 +155,7 @@ async function conduct(
   if (out !== undefined) checkOutput(out);
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort();
-  process.once('SIGINT', interrupt);
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   try {
     const result = await runSystem({
       ...options,
@@ -177,7 +179,7 @@ async function conduct(
     if (options.runtime === 'simulated' && replay !== undefined) stderr.write(`replay: ${replay}\n`);
     return EXIT.failed;
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 

@@ -1,0 +1,18 @@
+import type { Outcome } from '../base/outcome.ts';
+import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contract/port.ts';
+import type { QueueListener } from './queue.ts';
+
+/** What a table of queues needs of its vcoproc. */
+export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'onComplete'> {
+  readonly memory: MemorySource;
+  readonly timeline: Timeline;
+  /** Whether the guest may hear of anything now. */
+  hears(): boolean;
+  /** There is new work. */
+  kick(): void;
+  /** Makes queues known to the coprocessor. Nothing, when it is gone. */
+  addQueues(queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined>;
+  /** Tells the coprocessor how to serve a queue; it answers when no command of one that it serves no more is under way. */
+  tell(index: number, service: QueueService, sequence: number): void;
+  blame(what: string): void;
+}
