@@ -90,6 +90,8 @@ export const vcoprocMachine = setup({
       on: {
         WAKE: 'isolated',
         DRAINED: 'isolated',
+        // It was on its way when its domain was isolated elsewhere.
+        ARRIVED: 'isolated',
         LEFT: 'isolated',
         LEFT_IDLE: 'isolated',
         RESET: 'isolated',
