@@ -14,6 +14,7 @@ import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
 import { Account } from './account.ts';
 import { crashDump } from './crash-dump.ts';
+import { Debts } from './debts.ts';
 import { tellEvent, type CoprocEvents, type UnderWay } from './events.ts';
 import type { SavedCoproc } from './saved.ts';
 import { Members } from './members.ts';
@@ -70,6 +71,7 @@ export class SharedCoproc {
   readonly #switch: WorldSwitch;
   readonly #recovery: Recovery;
   readonly #supervisor: Supervisor;
+  readonly #debts: Debts;
   readonly #crashed: (dump: () => CrashDump) => void;
   #cancelDecision = (): void => {};
 
@@ -94,6 +96,7 @@ export class SharedCoproc {
     this.runtime = runtime;
     this.trace = trace;
     this.account = new Account(this.now);
+    this.#debts = new Debts(runtime.timeline);
     this.tenancy = new Tenancy({
       timeline: runtime.timeline,
       watchdogs: () => this.watchdogs,
@@ -116,6 +119,7 @@ export class SharedCoproc {
       excused: (again) => this.excused(again),
       blame: (vcoproc, what, reset) => {
         this.blame(vcoproc, what, reset);
+        this.#owe(vcoproc);
         if (!reset) crashed(() => this.dump(vcoproc, what));
       },
       sleep: (vcoproc) => this.scheduler.sleep(vcoproc.name, this.now),
@@ -137,10 +141,12 @@ export class SharedCoproc {
       onDown: () => this.#onDown(),
       condemn: (guilty, reason) => {
         crashed(() => this.dump(guilty, reason));
+        this.#debts.down(guilty.name);
         this.#recovery.condemn(guilty, reason);
       },
       outlaw: (guilty, reason) => {
         crashed(() => this.dump(guilty, reason));
+        this.#debts.down(guilty.name);
         this.#recovery.outlaw(guilty, reason, true);
       },
       onGone: (reason, expected) => this.#onGone(reason, expected),
@@ -158,6 +164,7 @@ export class SharedCoproc {
 
   /** Makes a vcoproc known to the coprocessor, then to the scheduler. */
   async attach(vcoproc: Vcoproc, parameters: SchedulerParameters): Promise<Outcome<void>> {
+    if (this.#debts.owes(vcoproc.name)) await this.#debts.paid(vcoproc.name);
     let admittedBy = this.scheduler;
     let admission = admittedBy.admit(vcoproc.name, parameters);
     if (admission.kind === 'refused')
@@ -460,6 +467,22 @@ export class SharedCoproc {
     this.#supervisor.silent(reason);
   }
 
+  /** Its fault took from whoever waits what it had since it came, or since its last fault. */
+  #owe(vcoproc: Vcoproc): void {
+    const { stopDeadline, resetDeadline } = this.watchdogs;
+    const longest = this.timeslice + stopDeadline + resetDeadline;
+    const taken = Math.min(longest, vcoproc.time - vcoproc.guilt.paidUntil) as Duration;
+    vcoproc.guilt.paidUntil = vcoproc.time;
+    this.#debts.owe(vcoproc.name, taken, this.#waiting(vcoproc));
+  }
+
+  #waiting(except: Vcoproc | undefined): number {
+    let waiting = 0;
+    for (const vcoproc of this.members)
+      if (vcoproc !== except && vcoproc.state !== 'isolated' && vcoproc.queues.outstanding > 0) waiting++;
+    return waiting;
+  }
+
   /** A reset is over, and what came meanwhile waits. */
   #back(vcoproc: Vcoproc): void {
     vcoproc.release();
@@ -534,6 +557,7 @@ export class SharedCoproc {
   }
 
   #onUp(): void {
+    this.#debts.up(this.#waiting(undefined));
     this.#enter('idle', undefined, this.now);
     this.trace({
       at: this.now,

@@ -1,3 +1,4 @@
+import { NO_TIME, type Duration } from '../base/units.ts';
 import type { VcoprocReport } from '../contract/report.ts';
 
 /** Faults that are remembered in words; of older ones, how many. */
@@ -6,6 +7,8 @@ const KEPT = 32;
 /** What one vcoproc was blamed for, and the resets that it was part of. */
 export class Guilt {
   readonly resets = { guilty: 0, innocent: 0 };
+  /** The time that it had had when its last fault was charged. */
+  paidUntil: Duration = NO_TIME;
   readonly #faults: string[] = [];
   #earlier = 0;
 
