@@ -97,6 +97,7 @@ describe.each(RUNTIMES)('what cannot be saved, %s', (kind) => {
     });
   });
 
+  // Threads cannot be told when to be on their way.
   it.runIf(kind === 'simulated')(
     'is such a domain, whenever its other share is on its way to a coprocessor',
     async () => {
