@@ -316,7 +316,8 @@ export class QueueTable {
     if (entry.gone) return;
     entry.gone = gone;
     entry.changed = true;
-    entry.quiet &&= !served(entry);
+    // Its index is another's only when the coprocessor has forgotten it, even if it was quiet before.
+    entry.quiet &&= !served(entry) && !(gone && entry.known !== 'no');
     if (entry.known === 'yes') this.#tell(entry);
   }
 

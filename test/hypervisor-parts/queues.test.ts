@@ -120,6 +120,21 @@ describe.each(RUNTIMES)('queues of a vcoproc, %s', (kind) => {
     });
   });
 
+  test('are forgotten before another has their place, evicted or not', async () => {
+    await withGuest(kind, 'noop', async (gpu, rig) => {
+      for (let turn = 0; turn < 40; turn++) {
+        const queue = gpu.createQueue();
+        await echo(queue, [turn]);
+        const { quiet } = tableOf(rig).evict(1);
+        await quiet;
+        await queue.destroy();
+        const next = gpu.createQueue();
+        expect(await echo(next, [turn])).toEqual([turn]);
+        await next.destroy();
+      }
+    });
+  });
+
   test('finish what is under way when they are evicted, and begin nothing', async () => {
     await withGuest(kind, 'turns', async (gpu, rig) => {
       const queue = gpu.createQueue();
