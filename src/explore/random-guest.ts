@@ -1,5 +1,13 @@
 import { ns, us, ms, type Duration } from '../base/units.ts';
-import type { Completion, GuestBuffer, GuestCoproc, GuestDomain } from '../contract/guest.ts';
+import {
+  HIGHEST_PRIORITY,
+  type Completion,
+  type GuestBuffer,
+  type GuestCoproc,
+  type GuestDomain,
+  type GuestQueue,
+  type QueueSettings,
+} from '../contract/guest.ts';
 import type { CoprocId } from '../contract/names.ts';
 import type { Oracle } from '../contract/oracle.ts';
 import type { RunView } from './subject.ts';
@@ -28,6 +36,7 @@ const LAW = {
   registers: 'a register reads as it was written',
   guilty: 'only the guilty pay',
   interrupts: 'no interrupt comes that was not raised',
+  order: 'the commands of a queue complete in order',
 } as const;
 
 /** A guest that does what the oracle says, and knows what has to come of it. */
@@ -40,13 +49,14 @@ export async function randomGuest(guest: RandomGuest): Promise<void> {
   for (let number = 0; number < actions; number++) {
     const point = `${prefix}/${number}`;
     const draw = (options: number): number => oracle.choose(point, options);
-    const action = draw(8);
+    const action = draw(9);
     // The undisturbed guest does nothing: what is left of a shrunken run is what matters.
     if (action === 0) continue;
     if (action === 1) await domain.sleep(SLEEPS[draw(SLEEPS.length)]!);
     else if (action === 2) state.register(draw);
     else if (action === 3) await state.memory(draw);
     else if (action === 4) together.push(state.work(draw));
+    else if (action === 8) together.push(state.queue(draw));
     else await state.work(draw);
     if (state.over) break;
   }
@@ -55,6 +65,16 @@ export async function randomGuest(guest: RandomGuest): Promise<void> {
 }
 
 type Draw = (options: number) => number;
+
+/** Queues of a guest at a time, beside the default one. */
+const MOST_QUEUES = 4;
+
+/** A queue, and how many commands it was given and has completed. */
+interface Lane {
+  readonly queue: Pick<GuestQueue, 'submit'>;
+  sent: number;
+  heard: number;
+}
 
 /** What a guest expects of its share of a coprocessor. */
 class GuestState {
@@ -68,6 +88,8 @@ class GuestState {
   #fills = 0;
   #interrupts = 0;
   #buffers: { buffer: GuestBuffer; iova: number; fill: number }[] = [];
+  readonly #first: Lane;
+  readonly #lanes: (Lane & { readonly queue: GuestQueue })[] = [];
   #busy = 0;
   /** Interrupts that its commands raise. */
   #promised = 0;
@@ -75,6 +97,7 @@ class GuestState {
   constructor(guest: RandomGuest) {
     this.#guest = guest;
     this.#coproc = guest.domain.coproc(guest.coproc);
+    this.#first = { queue: this.#coproc, sent: 0, heard: 0 };
     this.#coproc.onInterrupt(() => this.#interrupts++);
   }
 
@@ -116,25 +139,42 @@ class GuestState {
     }
   }
 
+  /** Creates a queue, changes one, or destroys one whatever is outstanding in it. */
+  async queue(draw: Draw): Promise<void> {
+    const settings = (): Pick<QueueSettings, 'priority' | 'coalesce'> => ({
+      priority: draw(HIGHEST_PRIORITY + 1),
+      coalesce: { count: 1 + draw(3), time: SLEEPS[draw(SLEEPS.length)]! },
+    });
+    const kind = draw(3);
+    const at = kind === 0 ? -1 : draw(this.#lanes.length + 1) - 1;
+    if (at >= 0 && kind === 1) this.#lanes[at]!.queue.change(settings());
+    else if (at >= 0) await this.#lanes.splice(at, 1)[0]!.queue.destroy();
+    else if (this.#lanes.length < MOST_QUEUES) {
+      const queue = this.#coproc.createQueue({ capacity: 2 ** draw(5), ...settings() });
+      this.#lanes.push({ queue, sent: 0, heard: 0 });
+    }
+  }
+
   async work(draw: Draw): Promise<void> {
     const { firmware, hostile } = this.#guest;
     this.#busy++;
-    if (firmware === 'noop') await this.#echo(draw);
-    else if (firmware === 'pattern') await this.#pattern(draw);
-    else if (firmware === 'stream') await this.#checksum(draw);
-    else await this.#spin(draw, hostile);
+    const lane = this.#lanes[draw(this.#lanes.length + 1) - 1] ?? this.#first;
+    if (firmware === 'noop') await this.#echo(draw, lane);
+    else if (firmware === 'pattern') await this.#pattern(draw, lane);
+    else if (firmware === 'stream') await this.#checksum(draw, lane);
+    else await this.#spin(draw, hostile, lane);
     this.#busy--;
   }
 
   /** The last look, once nothing is under way. */
   async verify(): Promise<void> {
-    if (this.#filled !== undefined && !this.over) await this.#verifyPattern();
+    if (this.#filled !== undefined && !this.over) await this.#verifyPattern(this.#first);
   }
 
-  async #echo(draw: Draw): Promise<void> {
+  async #echo(draw: Draw, lane: Lane): Promise<void> {
     const many = 1 + draw(3) * draw(50);
     const words = Array.from({ length: many }, (_, number) => number * 7919);
-    const done = await Promise.all(words.map((word) => this.#submit(1, [word, ~word])));
+    const done = await Promise.all(words.map((word) => this.#submit(lane, 1, [word, ~word])));
     done.forEach((completion, number) => {
       const [first, second] = completion.results;
       if (completion.status === 'ok' && (first !== words[number] || second !== ~words[number]!))
@@ -145,21 +185,22 @@ class GuestState {
     });
   }
 
-  async #pattern(draw: Draw): Promise<void> {
+  async #pattern(draw: Draw, lane: Lane): Promise<void> {
     if (this.#filled === undefined || draw(2) === 1) {
       const seed = 1 + draw(1000);
       const fills = ++this.#fills;
       this.#filled = undefined;
       const losses = this.#losses;
-      const { status } = await this.#submit(1, [seed]);
+      // Two queues would not say which fill was the last.
+      const { status } = await this.#submit(this.#first, 1, [seed]);
       if (status === 'ok' && fills === this.#fills) this.#filled = { seed, losses, fills };
-    } else await this.#verifyPattern();
+    } else await this.#verifyPattern(lane);
   }
 
-  async #verifyPattern(): Promise<void> {
+  async #verifyPattern(lane: Lane): Promise<void> {
     const filled = this.#filled;
     if (filled === undefined) return;
-    const { status, results } = await this.#submit(2, [filled.seed]);
+    const { status, results } = await this.#submit(lane, 2, [filled.seed]);
     if (status !== 'ok' || filled.fills !== this.#fills || filled.losses !== this.#losses) return;
     if (results[1] !== -1) {
       const where = `local memory at ${results[1]} is ${results[2]}, it was filled with ${results[3]}`;
@@ -167,13 +208,13 @@ class GuestState {
     }
   }
 
-  async #checksum(draw: Draw): Promise<void> {
+  async #checksum(draw: Draw, lane: Lane): Promise<void> {
     const one = this.#buffers[draw(4)];
     if (one === undefined) return;
     const { buffer, iova, fill } = one;
     let expected = 0x811c9dc5;
     for (let at = 0; at < buffer.size; at++) expected = Math.imul(expected ^ fill, 0x0100_0193);
-    const { status, results } = await this.#submit(1, [iova, buffer.size]);
+    const { status, results } = await this.#submit(lane, 1, [iova, buffer.size]);
     if (status === 'ok' && results[0] !== expected)
       this.#guest.run.broken(
         LAW.commands,
@@ -181,18 +222,18 @@ class GuestState {
       );
   }
 
-  async #spin(draw: Draw, hostile: boolean): Promise<void> {
+  async #spin(draw: Draw, hostile: boolean, lane: Lane): Promise<void> {
     const { run, coproc } = this.#guest;
     const kind = draw(hostile ? 10 : 4);
     if (kind < 2) {
       const times = 1 + draw(40);
-      const { status, results } = await this.#submit(4, [times]);
+      const { status, results } = await this.#submit(lane, 4, [times]);
       if (status === 'ok' && results[0] !== times)
         run.broken(LAW.commands, `${this.#name}: ${results[0]} steps were counted, ${times} were asked for`);
     } else if (kind === 2) {
       const times = 1 + draw(12);
       this.#promised += times;
-      await this.#submit(11, [times, 2 + draw(20)]);
+      await this.#submit(lane, 11, [times, 2 + draw(20)]);
       if (this.#interrupts > this.#promised)
         run.broken(
           LAW.interrupts,
@@ -200,7 +241,7 @@ class GuestState {
         );
     } else if (kind === 3) {
       const code = -1 - draw(100);
-      const { status, reason } = await this.#submit(10, [code], true);
+      const { status, reason } = await this.#submit(lane, 10, [code], true);
       if (
         status === 'failed' &&
         reason?.startsWith('firmware error') === true &&
@@ -212,13 +253,16 @@ class GuestState {
       const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [5, 100, 1e9]][
         kind - 4
       ]!;
-      await this.#submit(op!, args, true);
+      await this.#submit(lane, op!, args, true);
     }
   }
 
-  async #submit(op: number, args: readonly number[], mayFail = false): Promise<Completion> {
+  async #submit(lane: Lane, op: number, args: readonly number[], mayFail = false): Promise<Completion> {
     const { run, coproc } = this.#guest;
-    const completion = await this.#coproc.submit({ op, args });
+    const number = lane.sent++;
+    const completion = await lane.queue.submit({ op, args });
+    if (number !== lane.heard++)
+      run.broken(LAW.order, `${this.#name}: command ${number} of a queue completed as its ${lane.heard}th`);
     if (completion.status === 'ok') return completion;
     // Cancelled is what is open when its own domain ends.
     if (!mayFail && completion.status === 'failed' && !run.disturbed(coproc))
@@ -233,7 +277,11 @@ class GuestState {
 
   /** Whether nothing that it submits will ever succeed again. */
   #refused(reason: string | undefined): boolean {
-    return reason !== 'coprocessor reset' && reason?.startsWith('IOMMU fault') !== true;
+    return (
+      reason !== 'coprocessor reset' &&
+      reason !== 'its queue was destroyed' &&
+      reason?.startsWith('IOMMU fault') !== true
+    );
   }
 
   get #losses(): number {

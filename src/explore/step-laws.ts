@@ -21,7 +21,8 @@ const broken = (law: keyof typeof LAW, what: string): never => {
 
 /** The laws that can be checked while a run goes on. A broken one throws. */
 export class StepLaws {
-  readonly #commands = new Map<VcoprocId, { submitted: number; completed: number }>();
+  /** Commands of each queue of a vcoproc that were submitted and not completed. */
+  readonly #open = new Map<VcoprocId, Map<number, number>>();
   readonly #last = new Map<CoprocId, number>();
   /** The event ring of each coprocessor, as a second reader sees it. */
   readonly #events = new Map<CoprocId, RingConsumer>();
@@ -32,9 +33,9 @@ export class StepLaws {
   }
 
   onEvent(event: TraceEvent): void {
-    if (event.kind === 'submit') this.#of(event.vcoproc).submitted++;
+    if (event.kind === 'submit') this.#count(event.vcoproc, event.queue ?? 0, 1);
     else if (event.kind === 'complete') {
-      this.#of(event.vcoproc).completed++;
+      this.#count(event.vcoproc, event.queue ?? 0, -1);
       if (event.latency < 0)
         broken(
           'order',
@@ -66,10 +67,16 @@ export class StepLaws {
   }
 
   #completions({ name, queues }: Vcoproc): void {
-    const { submitted, completed } = this.#of(name);
-    const open = submitted - completed;
+    const byQueue = this.#open.get(name);
+    let open = 0;
+    for (const count of byQueue?.values() ?? []) open += count;
     if (open !== queues.outstanding)
       broken('once', `${name}: ${open} commands are open, its queues have ${queues.outstanding}`);
+    for (const { number, outstanding } of queues.handles) {
+      const count = byQueue?.get(number) ?? 0;
+      if (count !== outstanding)
+        broken('once', `${name}: ${count} commands of queue ${number} are open, it has ${outstanding}`);
+    }
   }
 
   #interrupts(vcoproc: Vcoproc): void {
@@ -84,10 +91,12 @@ export class StepLaws {
     );
   }
 
-  #of(vcoproc: VcoprocId): { submitted: number; completed: number } {
-    let counts = this.#commands.get(vcoproc);
-    if (counts === undefined) this.#commands.set(vcoproc, (counts = { submitted: 0, completed: 0 }));
-    return counts;
+  #count(vcoproc: VcoprocId, queue: number, change: 1 | -1): void {
+    let byQueue = this.#open.get(vcoproc);
+    if (byQueue === undefined) this.#open.set(vcoproc, (byQueue = new Map()));
+    const open = (byQueue.get(queue) ?? 0) + change;
+    if (open < 0) broken('once', `${vcoproc}: a command of queue ${queue} completed that was not open`);
+    byQueue.set(queue, open);
   }
 }
 

@@ -44,6 +44,8 @@ export class QueueTable {
   #sending = false;
   /** Batches that asked for something while the guest was not to hear of it. */
   readonly #deferred = new Set<number>();
+  /** Queues that nobody rang for may have commands. */
+  #fresh = false;
   /** Of queues that are gone. */
   readonly #past = { submitted: 0, ok: 0, failed: 0, cancelled: 0 };
   /** How every command of every queue ends from now on. */
@@ -137,7 +139,7 @@ export class QueueTable {
     this.#change(entry);
     if (!served(entry)) return;
     answer(entry);
-    if (entry.queue.unfetched) this.#host.kick();
+    if (entry.queue.unfetched) this.#kickFresh();
   }
 
   /** Whether there is such a queue. */
@@ -157,8 +159,20 @@ export class QueueTable {
 
   /** Whether commands were shown of which the coprocessor may not know. */
   get unfetched(): boolean {
-    if (this.#entries.size > 1 && this.#rung.any) return true;
+    if (this.#entries.size > 1 && (this.#rung.any || this.#hasFresh())) return true;
     return this.first.unfetched && served(this.#of(0));
+  }
+
+  /** A queue has commands that nobody rang for: the coprocessor looks at it when it hears of it, but may be leaving. */
+  #kickFresh(): void {
+    this.#fresh = true;
+    this.#host.kick();
+  }
+
+  #hasFresh(): boolean {
+    if (!this.#fresh) return false;
+    this.#fresh = [...this.#entries.values()].some((entry) => entry.queue.unfetched && served(entry));
+    return this.#fresh;
   }
 
   get counts(): CommandCounts {
@@ -308,7 +322,7 @@ export class QueueTable {
     if (entry.known !== 'sent') return;
     entry.known = 'yes';
     if (entry.changed || entry.waiting.length > 0) this.#tell(entry);
-    if (entry.queue.outstanding > 0 && served(entry)) this.#host.kick();
+    if (entry.queue.outstanding > 0 && served(entry)) this.#kickFresh();
   }
 
   #change(entry: Entry, gone = false): void {

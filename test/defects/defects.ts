@@ -72,7 +72,7 @@ const queued =
       },
       change: () => ({ kind: 'admitted' }),
       retime: () => {},
-      bound: (_vcoproc, late) => ((admitted.size - 1) * (timeslice + late)) as Duration,
+      bound: (_vcoproc, late) => (admitted.size * (timeslice + late)) as Duration,
       remove(vcoproc) {
         admitted.delete(vcoproc);
         awake.delete(vcoproc);

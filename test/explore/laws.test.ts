@@ -66,7 +66,7 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
             : [event],
         );
       },
-      /commands are open/,
+      /that was not open/,
     ],
     [
       'every command completes exactly once',

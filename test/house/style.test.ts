@@ -16,6 +16,8 @@ const longForAReason: Readonly<Record<string, string>> = {
   'src/hypervisor/coproc.ts':
     'one coprocessor and what may happen to it; link, supervisor, events, switch are apart',
   'src/hypervisor/vcoproc.ts': 'one share: what the guest holds of it, what the hypervisor does with it',
+  'src/hypervisor/queue-table.ts':
+    'all queues of a share: what may be done to them, and what the coprocessor was told',
   'src/hypervisor/hypervisor.ts': 'the verbs of a system, one after the other; what they do is elsewhere',
   'src/toolstack/resident.ts': 'the verbs of the socket, one after the other',
   'src/observe/report-page/client.ts': 'one function, because it is put into the page as text',

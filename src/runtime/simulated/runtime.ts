@@ -225,7 +225,11 @@ class SimulatedPort implements CoprocessorPort {
   }
 
   addQueues(slot: number, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
-    return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.addQueues(slot, queues));
+    if (this.#state === 'dead') return this.#gone;
+    const added = this.#core.addQueues(slot, queues);
+    // As on a thread: a message wakes it, and it looks for work before it sleeps again.
+    this.#bell.ring();
+    return Promise.resolve(added);
   }
 
   kill(reason: string): void {
