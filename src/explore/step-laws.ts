@@ -113,3 +113,7 @@ function interruptsTold(events: RingConsumer, slot: number): number {
   }
   return count;
 }
+
+/** What goes on in other queues goes on in a context that begins anew. */
+export const losesContexts = (event: TraceEvent): event is TraceEvent & { readonly coproc: CoprocId } =>
+  (event.kind === 'fault' && event.reset) || (event.kind === 'recovery' && event.step === 'renewed');

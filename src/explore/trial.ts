@@ -18,7 +18,7 @@ import { contextModel } from './context-model.ts';
 import { BrokenLawError, StaleTapeError, mix, type Decision, type DecisionOracle } from './decisions.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
-import { StepLaws } from './step-laws.ts';
+import { StepLaws, losesContexts } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
 
 /** With these, a coprocessor may sleep until the hypervisor looks by itself. */
@@ -238,7 +238,7 @@ class Trial implements RunView {
     this.#fingerprint.add(event);
     this.#options.onEvent?.(event);
     this.#marks.onEvent(event);
-    if (event.kind === 'fault' && event.reset) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
+    if (losesContexts(event)) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
     try {
       this.#laws.onEvent(event);
     } catch (error) {
