@@ -1,5 +1,19 @@
 import { setup } from 'xstate';
 
+export type CoprocessorEvent =
+  | 'LOAD'
+  | 'LOADED'
+  | 'REFUSED'
+  | 'WORK'
+  | 'DRAINED'
+  | 'QUIESCE'
+  | 'SAVED'
+  | 'DENY'
+  | 'DROP'
+  | 'FAULT'
+  | 'RESET'
+  | 'RETIRE';
+
 /**
  * The life of one coprocessor, as its own thread lives it. It has no context and no guards: which
  * event comes is the coprocessor core's to know, what may follow is this chart's.
@@ -8,21 +22,7 @@ import { setup } from 'xstate';
  */
 export const coprocessorMachine = setup({
   types: {
-    events: {} as {
-      type:
-        | 'LOAD'
-        | 'LOADED'
-        | 'REFUSED'
-        | 'WORK'
-        | 'DRAINED'
-        | 'QUIESCE'
-        | 'SAVED'
-        | 'DENY'
-        | 'DROP'
-        | 'FAULT'
-        | 'RESET'
-        | 'RETIRE';
-    },
+    events: {} as { type: CoprocessorEvent },
   },
 }).createMachine({
   id: 'coprocessor',
@@ -87,17 +87,3 @@ export const coprocessorMachine = setup({
     outOfService: { type: 'final' },
   },
 });
-
-export type CoprocessorEvent =
-  | 'LOAD'
-  | 'LOADED'
-  | 'REFUSED'
-  | 'WORK'
-  | 'DRAINED'
-  | 'QUIESCE'
-  | 'SAVED'
-  | 'DENY'
-  | 'DROP'
-  | 'FAULT'
-  | 'RESET'
-  | 'RETIRE';

@@ -1,24 +1,24 @@
 import { setup } from 'xstate';
 
+export type VcoprocEvent =
+  | 'WAKE'
+  | 'DRAINED'
+  | 'ARRIVED'
+  | 'LEFT'
+  | 'LEFT_IDLE'
+  | 'PAUSE'
+  | 'UNPAUSE'
+  | 'RESET'
+  | 'ISOLATE'
+  | 'DESTROY';
+
 /**
  * The life of one vcoproc: a domain's share of a coprocessor. Every state that can still run answers
  * WAKE and DRAINED, so that no wake is lost however it falls.
  */
 export const vcoprocMachine = setup({
   types: {
-    events: {} as {
-      type:
-        | 'WAKE'
-        | 'DRAINED'
-        | 'ARRIVED'
-        | 'LEFT'
-        | 'LEFT_IDLE'
-        | 'PAUSE'
-        | 'UNPAUSE'
-        | 'RESET'
-        | 'ISOLATE'
-        | 'DESTROY';
-    },
+    events: {} as { type: VcoprocEvent },
   },
 }).createMachine({
   id: 'vcoproc',
@@ -104,15 +104,3 @@ export const vcoprocMachine = setup({
     gone: { type: 'final' },
   },
 });
-
-export type VcoprocEvent =
-  | 'WAKE'
-  | 'DRAINED'
-  | 'ARRIVED'
-  | 'LEFT'
-  | 'LEFT_IDLE'
-  | 'PAUSE'
-  | 'UNPAUSE'
-  | 'RESET'
-  | 'ISOLATE'
-  | 'DESTROY';

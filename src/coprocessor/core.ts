@@ -44,7 +44,7 @@ const table = compileTable<CoprocState, CoprocessorEvent>(coprocessorMachine, CO
 /** Cycles that fetching, finishing or looking takes: what a simulated run charges beside the firmware's own. */
 const FRONT_END_CYCLES = 64;
 
-export /** The end of a slice is told ahead when it is so many leads long. */
+/** The end of a slice is told ahead when it is so many leads long. */
 const LEADS = 4;
 
 export const OUT_OF_FUEL = 'out of fuel';

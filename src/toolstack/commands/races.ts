@@ -27,7 +27,7 @@ export const racesCommand = (terminal: Terminal, exit: (code: number) => void): 
       `
 Examples:
   covisor races examples/races/lock.ts
-  covisor races mine.ts --scenario 'two producers' --strategy random`,
+  covisor races mine.ts --scenario 'two producers' --strategy random-walk`,
     )
     .action(async (module: string, { json, ...options }: Flags) => {
       // The checker parses source: only who asks for it pays for the compiler.
