@@ -191,7 +191,7 @@ export class CoprocessorCore implements CoreParts {
     this.#control.release();
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     if (op === CONTROL.extend) {
-      if (this.loaded?.slot === slot) this.#slice(slice);
+      if (this.loaded?.slot === slot) this.#extend(slice);
     } else if (service !== undefined) {
       const context = this.#contexts.get(slot);
       const queue = context?.queues.serve(to, service);
@@ -209,7 +209,7 @@ export class CoprocessorCore implements CoreParts {
       const request = { next, sequence, slice, atEnd, started: undefined };
       if (this.loaded === undefined) {
         this.#since(request);
-        this.#come(request, 0, NO_SLOT);
+        this.#come(request, 0, undefined);
       } else {
         this.#request = request;
         if (!atEnd) this.#quiesce(request);
@@ -227,10 +227,14 @@ export class CoprocessorCore implements CoreParts {
     this.move('DROP');
   }
 
-  /** A slice begins: now, or behind the one whose end was told ahead. */
-  #slice(length: Duration): void {
+  /** Another slice begins: behind the one whose end was told ahead, or now. */
+  #extend(length: Duration): void {
     const now = this.host.now();
-    this.#until = after(this.#expired && this.#until > now ? this.#until : now, length);
+    this.#slice(this.#expired && this.#until > now ? this.#until : now, length);
+  }
+
+  #slice(from: Instant, length: Duration): void {
+    this.#until = after(from, length);
     // Of a short slice too little would be left.
     this.#tellAt = length < LEADS * this.spec.lead ? this.#until : before(this.#until, this.spec.lead);
     this.#expired = false;
@@ -293,35 +297,17 @@ export class CoprocessorCore implements CoreParts {
     this.reporter.show();
     const saved = depart(this, context);
     this.loaded = undefined;
-    if (request.next === undefined) {
-      this.move('SAVED');
-      this.reporter.switched(
-        NO_SLOT,
-        this.host.now(),
-        request.sequence,
-        saved,
-        0,
-        context.hasWork(),
-        this.#since(request),
-      );
-    } else this.#come(request, saved, context.slot);
+    this.#come(request, saved, context);
     return TURN.again;
   }
 
-  #come(request: SwitchRequest, saved: number, left: number): void {
+  /** Behind the context that left, if one did, the next one comes, if one does. */
+  #come(request: SwitchRequest, saved: number, left: Context | undefined): void {
     const next = request.next;
-    const leftContext = this.#contexts.get(left);
-    const more = leftContext?.hasWork() ?? false;
+    const more = left?.hasWork() ?? false;
     if (next === undefined) {
-      this.reporter.switched(
-        NO_SLOT,
-        this.host.now(),
-        request.sequence,
-        saved,
-        0,
-        more,
-        this.#since(request),
-      );
+      if (left !== undefined) this.move('SAVED');
+      this.#switched(request, saved, 0, more);
       return;
     }
     this.move('LOAD', next.slot);
@@ -332,20 +318,18 @@ export class CoprocessorCore implements CoreParts {
       return;
     }
     this.loaded = next;
-    this.#expired = false;
     next.lines = next.image.pendingLines;
     this.#quietSince = undefined;
-    this.#slice(request.slice);
+    this.#slice(this.host.now(), request.slice);
     this.move('LOADED');
-    this.reporter.switched(
-      next.slot,
-      this.host.now(),
-      request.sequence,
-      saved,
-      loaded.value,
-      more,
-      this.#since(request),
-    );
+    this.#switched(request, saved, loaded.value, more);
+  }
+
+  /** Whoever is loaded now has the coprocessor. */
+  #switched(request: SwitchRequest, saved: number, loaded: number, more: boolean): void {
+    const slot = this.loaded?.slot ?? NO_SLOT;
+    const started = this.#since(request);
+    this.reporter.switched(slot, this.host.now(), request.sequence, saved, loaded, more, started);
   }
 
   // ---- running the loaded context
@@ -497,8 +481,7 @@ export class CoprocessorCore implements CoreParts {
     this.device = this.platform.createDevice();
     this.loaded = undefined;
     // A switch was under way and ends here: the hypervisor hears of the fault and decides anew.
-    if (request !== undefined)
-      this.reporter.switched(NO_SLOT, this.host.now(), request.sequence, 0, 0, false, this.#since(request));
+    if (request !== undefined) this.#switched(request, 0, 0, false);
   }
 
   // ---- registers and interrupts
