@@ -1,4 +1,5 @@
 import type { TraceEvent } from '../contract/events.ts';
+import { coprocOf, domainOf } from '../contract/names.ts';
 import { showDuration, type Duration } from '../base/units.ts';
 
 /** A run as a table for people: one row per event, one column per actor. */
@@ -39,7 +40,7 @@ export function actorTable(
 function actorOf(event: TraceEvent): string {
   if ('coproc' in event) return event.coproc;
   if ('domain' in event) return event.domain;
-  return event.vcoproc.slice(0, event.vcoproc.indexOf('/'));
+  return domainOf(event.vcoproc);
 }
 
 function describe(event: TraceEvent): string {
@@ -72,5 +73,3 @@ function describe(event: TraceEvent): string {
       return event satisfies never;
   }
 }
-
-const coprocOf = (vcoproc: string): string => vcoproc.slice(vcoproc.indexOf('/') + 1);

@@ -1,8 +1,9 @@
+import { messageOf } from '../base/said.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { NO_TIME, START, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import { GuestError } from '../contract/guest.ts';
-import type { CoprocId } from '../contract/names.ts';
+import { coprocOf, type CoprocId } from '../contract/names.ts';
 import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import { drawPlan } from '../faults/draw.ts';
@@ -275,7 +276,7 @@ class Trial implements RunView {
     if (coproc !== undefined) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(coproc)}`);
     if (BELL_FAULTS.has(fault.fault)) this.#bellsFail = true;
     if (coproc !== undefined) this.#disturbed.add(coproc);
-    else if ('vcoproc' in fault) this.#disturbed.add(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1));
+    else if ('vcoproc' in fault) this.#disturbed.add(coprocOf(fault.vcoproc));
     else if (fault.fault === 'late-timers' || fault.fault === 'fail') this.#disturbedAll = true;
   }
 
@@ -368,7 +369,7 @@ class Trial implements RunView {
         : error instanceof StalledError
           ? 'healthy parts converge'
           : 'no invariant of the code breaks';
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const what = error instanceof StalledError ? `${message}: ${this.#unfinished()}` : message;
     this.#failure = { law, what, step: this.#steps, at: this.#now };
   }

@@ -1,6 +1,7 @@
 import { failed, type Outcome } from '../base/outcome.ts';
 import { after, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
+import { coprocOf } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type {
   CoprocessorPort,
@@ -39,9 +40,7 @@ export const faultyParts = (parts: Parts, hooks: FaultHooks): Parts => ({
   ...parts,
   runtime: faultyRuntime(parts.runtime, hooks),
   firmware: (name) => (hooks.reached('firmware', undefined) ? failed(FAILED) : parts.firmware(name)),
-  schedulers: faultySchedulers(parts.schedulers, (vcoproc) =>
-    hooks.reached('admit', vcoproc.slice(vcoproc.indexOf('/') + 1)),
-  ),
+  schedulers: faultySchedulers(parts.schedulers, (vcoproc) => hooks.reached('admit', coprocOf(vcoproc))),
   trace: (event) => {
     parts.trace(event);
     hooks.onEvent(event);

@@ -4,6 +4,7 @@ import { failed, ok, type Outcome } from '../base/outcome.ts';
 import type { Random } from '../base/random.ts';
 import { after, ns, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
+import { coprocOf } from '../contract/names.ts';
 import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { FaultReport } from '../contract/report.ts';
 import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
@@ -261,7 +262,7 @@ export class Injector {
         if (context === undefined) return;
         corruptRing(context);
         fate.happened(this.#now);
-        this.#units.get(fault.vcoproc.slice(fault.vcoproc.indexOf('/') + 1))?.port?.ring();
+        this.#units.get(coprocOf(fault.vcoproc))?.port?.ring();
         break;
       }
       case 'crash-guest':

@@ -1,5 +1,6 @@
 import { between, showDuration, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
+import { coprocOf, domainOf } from '../contract/names.ts';
 import type { FaultReport } from '../contract/report.ts';
 import { showFault, type Fault } from './plan.ts';
 
@@ -128,7 +129,7 @@ export class Ledger {
 /** The coprocessor and the domain that an event is about. */
 function placeOf(event: TraceEvent): [coproc: string | undefined, domain: string | undefined] {
   const vcoproc = 'vcoproc' in event ? event.vcoproc : null;
-  const at = vcoproc?.indexOf('/') ?? -1;
-  const domain = 'domain' in event ? event.domain : vcoproc?.slice(0, at);
-  return ['coproc' in event ? event.coproc : vcoproc?.slice(at + 1), domain];
+  if (vcoproc === null)
+    return ['coproc' in event ? event.coproc : undefined, 'domain' in event ? event.domain : undefined];
+  return ['coproc' in event ? event.coproc : coprocOf(vcoproc), domainOf(vcoproc)];
 }

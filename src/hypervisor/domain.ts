@@ -1,3 +1,4 @@
+import { messageOf, namedMessageOf } from '../base/said.ts';
 import { compileTable } from '../../machines/table.ts';
 import { domainMachine, type DomainEvent } from '../../machines/domain.ts';
 import { InvariantError } from '../base/assert.ts';
@@ -150,7 +151,7 @@ export class Domain {
   }
 
   crash(error: unknown): void {
-    this.#over('CRASH', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+    this.#over('CRASH', namedMessageOf(error));
   }
 
   pause(): void {
@@ -188,13 +189,9 @@ export class Domain {
     for (const { what, check } of this.#checks.splice(0)) {
       try {
         const { ok, detail } = check();
-        this.#results.push({ what, ok, detail });
+        this.#results.push({ what, ok: ok === true, detail: String(detail) });
       } catch (error) {
-        this.#results.push({
-          what,
-          ok: false,
-          detail: error instanceof Error ? error.message : String(error),
-        });
+        this.#results.push({ what, ok: false, detail: messageOf(error) });
       }
     }
   }
@@ -245,13 +242,13 @@ export class Domain {
       sleep: (length) => this.#sleep(length),
       coproc: (id) => this.#coproc(id),
       asset: (path) => files.asset(path),
-      log: (line) => trace({ at: timeline.now(), kind: 'log', domain: this.name, line }),
+      log: (line) => trace({ at: timeline.now(), kind: 'log', domain: this.name, line: String(line) }),
       write: (file, content) => {
         const path = files.write(this.name, file, content);
         if (!this.#files.includes(path)) this.#files.push(path);
       },
       onShutdown: (handler) => void this.#shutdown.push(handler),
-      verify: (what, check) => void this.#checks.push({ what, check }),
+      verify: (what, check) => void this.#checks.push({ what: String(what), check }),
     };
   }
 

@@ -1,3 +1,4 @@
+import { namedMessageOf } from '../base/said.ts';
 import { Packr } from 'msgpackr';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 
@@ -10,7 +11,7 @@ export function packGuestState(state: () => unknown): Outcome<Uint8Array> {
     // A clone first: what cannot be cloned is refused by name, and nothing of the guest runs while it is packed.
     return ok(new Uint8Array(packr.pack(structuredClone(state()))));
   } catch (error) {
-    return failed(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+    return failed(namedMessageOf(error));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { TraceEvent, TraceSink } from '../contract/events.ts';
-import type { CoprocId } from '../contract/names.ts';
+import { coprocOf, type CoprocId } from '../contract/names.ts';
 
 export interface BlackBox {
   readonly sink: TraceSink;
@@ -13,19 +13,19 @@ export function blackBox(length: number): BlackBox {
   /** Where the next event goes: the oldest one makes room. */
   const places = new Map<TraceEvent[], number>();
   const coprocs = new Map<string, string>();
-  const coprocOf = (event: TraceEvent): string | undefined => {
+  const placeOf = (event: TraceEvent): string | undefined => {
     if ('coproc' in event) return event.coproc;
     if (!('vcoproc' in event)) return undefined;
     let coproc = coprocs.get(event.vcoproc);
     if (coproc === undefined) {
-      coproc = event.vcoproc.slice(event.vcoproc.indexOf('/') + 1);
+      coproc = coprocOf(event.vcoproc);
       coprocs.set(event.vcoproc, coproc);
     }
     return coproc;
   };
   return {
     sink(event) {
-      const coproc = coprocOf(event);
+      const coproc = placeOf(event);
       if (coproc === undefined) return;
       let last = lasts.get(coproc);
       if (last === undefined) lasts.set(coproc, (last = []));

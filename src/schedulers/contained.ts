@@ -1,3 +1,4 @@
+import { firstLineOf } from '../base/said.ts';
 import { NO_TIME, START, type Duration } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Admission, Decision, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
@@ -44,7 +45,7 @@ export function contained(inner: Scheduler, settings: SchedulerSettings, file: s
       wrong = isPromise(answer) ? 'answers a promise' : mistake(answer);
       if (wrong === undefined) return answer;
     } catch (error) {
-      wrong = `throws: ${message(error)}`;
+      wrong = `throws: ${firstLineOf(error)}`;
     }
     return question(giveUp(`${what} ${wrong}`));
   };
@@ -54,7 +55,7 @@ export function contained(inner: Scheduler, settings: SchedulerSettings, file: s
       if (answer.kind === 'admitted') return answer;
       return refused(answer.kind === 'refused' ? String(answer.reason) : `${file}: ${what} answers neither`);
     } catch (error) {
-      return refused(`${file}: ${what} throws: ${message(error)}`);
+      return refused(`${file}: ${what} throws: ${firstLineOf(error)}`);
     }
   };
   const misjudged = (decision: Decision): string | undefined => {
@@ -117,9 +118,6 @@ export function contained(inner: Scheduler, settings: SchedulerSettings, file: s
     },
   };
 }
-
-const message = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split('\n')[0]!;
 
 /** What a promise comes to is nobody's concern any more; a rejection would be everybody's. */
 function isPromise(answer: unknown): boolean {

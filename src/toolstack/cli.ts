@@ -1,3 +1,4 @@
+import { messageOf } from '../base/said.ts';
 import { Command, CommanderError } from 'commander';
 import { InvariantError } from '../base/assert.ts';
 import { checkpointCommand, resumeCommand } from './commands/checkpoint.ts';
@@ -121,6 +122,6 @@ function complain(error: unknown, { stderr }: Terminal): number {
     stderr.write(`covisor: internal error, please report it: ${error.stack ?? error.message}\n`);
     return EXIT.internal;
   }
-  stderr.write(`covisor: ${error instanceof Error ? error.message : String(error)}\n`);
+  stderr.write(`covisor: ${messageOf(error)}\n`);
   return EXIT.infrastructure;
 }

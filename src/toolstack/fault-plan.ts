@@ -1,3 +1,4 @@
+import { firstLineOf } from '../base/said.ts';
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { expectedOneOf } from '../base/nearest.ts';
@@ -11,8 +12,7 @@ export function readPlanFile(path: string): FaultPlan {
   try {
     value = parseYaml(readFileSync(path, 'utf8'));
   } catch (error) {
-    const [line] = String(error instanceof Error ? error.message : error).split('\n');
-    throw new UsageError(`--faults ${path}: ${line}; expected a fault plan in YAML or JSON`);
+    throw new UsageError(`--faults ${path}: ${firstLineOf(error)}; expected a fault plan in YAML or JSON`);
   }
   const plan = readPlan(value);
   if (plan.kind === 'failed') throw new UsageError(`--faults ${path}: ${plan.reason}`);

@@ -1,7 +1,8 @@
+import { firstLineOf } from '../base/said.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import type { DomainDescription } from '../contract/system.ts';
 import { refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from '../runtime/threads/module.ts';
+import { loadDefault } from '../runtime/threads/module.ts';
 
 /** Loads the guest program of a domain: the default export of its kernel. Throws a `ConfigurationError`. */
 export async function loadGuest({ name, kernel, position }: DomainDescription): Promise<GuestProgram> {
@@ -11,7 +12,7 @@ export async function loadGuest({ name, kernel, position }: DomainDescription): 
   } catch (error) {
     return refuse(
       position,
-      `the guest program ${kernel} of ${name} cannot be loaded: ${firstLine(error)}`,
+      `the guest program ${kernel} of ${name} cannot be loaded: ${firstLineOf(error)}`,
       'expected a module that loads',
     );
   }

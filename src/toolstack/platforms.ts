@@ -1,3 +1,4 @@
+import { firstLineOf } from '../base/said.ts';
 import { pathToFileURL } from 'node:url';
 import type { Platform, Register } from '../contract/platform.ts';
 import type { SystemDescription } from '../contract/system.ts';
@@ -5,7 +6,7 @@ import { WINDOW_BYTES } from '../memory/channel.ts';
 import { platforms } from '../platforms/index.ts';
 import { isModuleFile } from './config/coproc.ts';
 import { refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from '../runtime/threads/module.ts';
+import { loadDefault } from '../runtime/threads/module.ts';
 
 /** Platforms by name: those of this build, and users' own by the absolute paths of their files. */
 export type Platforms = Record<string, Platform>;
@@ -33,7 +34,7 @@ export async function platformsOf({ coprocs }: Pick<SystemDescription, 'coprocs'
     try {
       all[name] = await loadPlatform(name);
     } catch (error) {
-      refuse(position, firstLine(error), EXPECTED);
+      refuse(position, firstLineOf(error), EXPECTED);
     }
   }
   return all;
@@ -41,7 +42,7 @@ export async function platformsOf({ coprocs }: Pick<SystemDescription, 'coprocs'
 
 async function loadPlatform(file: string): Promise<Platform> {
   const found = (await loadDefault(file).catch((error: unknown) => {
-    throw new Error(`the platform ${file} cannot be loaded: ${firstLine(error)}`);
+    throw new Error(`the platform ${file} cannot be loaded: ${firstLineOf(error)}`);
   })) as Partial<Platform> | undefined | null;
   const wrong = mistake(found ?? {});
   if (wrong !== undefined) throw new Error(`the module ${file} is no platform: ${wrong}`);
@@ -76,7 +77,7 @@ function mistake({ compatible, registers, core, stepBudget, createDevice }: Part
   try {
     device = createDevice() as typeof device;
   } catch (error) {
-    return `createDevice throws: ${firstLine(error)}`;
+    return `createDevice throws: ${firstLineOf(error)}`;
   }
   const lacks = DEVICE.find((name) => typeof device?.[name] !== 'function');
   return lacks === undefined ? undefined : `what createDevice makes has no function ${lacks}`;

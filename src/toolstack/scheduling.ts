@@ -1,3 +1,4 @@
+import { firstLineOf } from '../base/said.ts';
 import { vcoprocId } from '../contract/names.ts';
 import type { Refusal, Scheduler, SchedulerFactory } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription, SystemDescription } from '../contract/system.ts';
@@ -6,7 +7,7 @@ import { contained } from '../schedulers/contained.ts';
 import { schedulers } from '../schedulers/index.ts';
 import { isModuleFile } from './config/coproc.ts';
 import { ProblemList, refuse } from './config/problem.ts';
-import { firstLine, loadDefault } from '../runtime/threads/module.ts';
+import { loadDefault } from '../runtime/threads/module.ts';
 
 /** Scheduling algorithms by name: those of this build, and users' own by the absolute paths of their files. */
 export type Schedulers = Record<string, { readonly create: SchedulerFactory; readonly summary: string }>;
@@ -35,7 +36,7 @@ export async function schedulersOf({ coprocs }: SystemDescription): Promise<Sche
     try {
       await addScheduler(all, scheduler.name);
     } catch (error) {
-      refuse(position, firstLine(error), EXPECTED);
+      refuse(position, firstLineOf(error), EXPECTED);
     }
   }
   return all;
@@ -52,7 +53,7 @@ export async function addScheduler(
 ): Promise<void> {
   if (!isModuleFile(name) || (!anew && Object.hasOwn(all, name))) return;
   const found = await loadDefault(name, { anew }).catch((error: unknown) => {
-    throw new Error(`the scheduler ${name} cannot be loaded: ${firstLine(error)}`);
+    throw new Error(`the scheduler ${name} cannot be loaded: ${firstLineOf(error)}`);
   });
   const { create, summary } = (typeof found === 'function' ? { create: found } : (found ?? {})) as {
     readonly create?: unknown;
@@ -76,7 +77,7 @@ function careful(create: SchedulerFactory, file: string): SchedulerFactory {
       if (typeof created?.name !== 'string') return refusal(`what ${file} makes has no name`);
       return contained(created as Scheduler, settings, file);
     } catch (error) {
-      return refusal(`${file} throws: ${firstLine(error)}`);
+      return refusal(`${file} throws: ${firstLineOf(error)}`);
     }
   };
 }

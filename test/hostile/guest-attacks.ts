@@ -34,6 +34,15 @@ export const GUEST_ATTACKS: Readonly<Record<string, Attack>> = {
       throw new Error('boom');
     },
   },
+  'guest that throws what has no words': {
+    ends: 'crashed',
+    main: () => {
+      const thrower = (): never => {
+        throw new Error('nor this');
+      };
+      throw Object.assign(new Error(), { message: { toString: thrower } });
+    },
+  },
   'interrupt handler that throws': {
     ends: 'crashed',
     main: async (domain) => {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import type { Execution } from './execution.ts';
 import type { Failure } from './failure.ts';
 import { DepthFirst } from './search/depth-first.ts';
@@ -34,8 +35,6 @@ export function signature(failure: Failure, execution: Execution): string {
       return `stuck ${failure.thread}`;
   }
 }
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**
  * The same failure with the fewest preemptions: all orders with none are tried, then all with one, and so on, `effort`

@@ -1,10 +1,11 @@
+import { messageOf } from '../../base/said.ts';
 import type { Execution } from './execution.ts';
 import type { Traced, Value } from './value.ts';
 import type { Failure } from './failure.ts';
 import type { CheckedScenario } from './load.ts';
 import { KIND, isWrite, operationName } from './operation.ts';
 import { Replay } from './search/replay.ts';
-import { messageOf, type Shrunk } from './shrink.ts';
+import type { Shrunk } from './shrink.ts';
 import { showTape, tapeOf, type Tape } from './tape.ts';
 
 /** One step of a failing order, as a person reads it. */

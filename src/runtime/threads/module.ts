@@ -20,10 +20,6 @@ export async function loadDefault(file: string, { anew = false } = {}): Promise<
   return inner ?? found;
 }
 
-/** What a module says when it does not load, in one line. */
-export const firstLine = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split('\n')[0]!;
-
 const digest = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 async function load(file: string, version: string): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -147,10 +148,7 @@ class ThreadPort implements CoprocessorPort {
     this.#words = new Int32Array(spec.channel.bells);
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
     this.#control = Comlink.wrap<CoprocessorControl>(nodeEndpoint(this.#worker));
-    this.#worker.on(
-      'error',
-      (error) => (this.#reason ??= error instanceof Error ? error.message : String(error)),
-    );
+    this.#worker.on('error', (error) => (this.#reason ??= messageOf(error)));
     this.#gone = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         this.#isGone = true;

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -108,8 +109,7 @@ async function stay(
   const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at);
   const interrupt = (): void => over(EXIT.interrupted);
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const stray = (error: unknown): void =>
-    void stderr.write(`covisor: ${error instanceof Error ? error.message : String(error)}\n`);
+  const stray = (error: unknown): void => void stderr.write(`covisor: ${messageOf(error)}\n`);
   process.on('unhandledRejection', stray);
   try {
     resident = await ResidentSystem.start({

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import { Packr, Unpackr } from 'msgpackr';
 
 // A frame is four bytes of length (big-endian), one byte of version, and one msgpack value. Nothing that comes in is
@@ -86,7 +87,7 @@ export function unpackPlain(body: Buffer): unknown {
   try {
     return unpackr.unpack(body);
   } catch (error) {
-    throw new FrameError(`no msgpack value: ${error instanceof Error ? error.message : String(error)}`);
+    throw new FrameError(`no msgpack value: ${messageOf(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -150,8 +151,7 @@ class Client {
     void this.#handle(verb, checked.data)
       .then(
         (answer) => this.#send({ id, ok: true, value: answer ?? null }),
-        (error: unknown) =>
-          this.#send({ id, ok: false, error: error instanceof Error ? error.message : String(error) }),
+        (error: unknown) => this.#send({ id, ok: false, error: messageOf(error) }),
       )
       .finally(() => {
         if (--this.#underWay < MOST_REQUESTS) this.#socket.resume();

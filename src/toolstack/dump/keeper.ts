@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/said.ts';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CrashDump, RecordedDump } from '../../contract/crash-dump.ts';
@@ -21,7 +22,7 @@ export function keepDump(folder: string, name: string, content: () => Buffer): s
     writeWhole(path, content());
     return path;
   } catch (error) {
-    return `${path}, which cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+    return `${path}, which cannot be written: ${messageOf(error)}`;
   }
 }
 
