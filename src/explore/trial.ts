@@ -21,6 +21,7 @@ import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
 import { StepLaws, losesContexts } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
+import { unfinished } from './unfinished.ts';
 
 /** With these, a coprocessor may sleep until the hypervisor looks by itself. */
 const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
@@ -258,7 +259,7 @@ class Trial implements RunView {
     if (now > bound.length) {
       throw new BrokenLawError(
         'healthy parts converge',
-        `not over after ${showDuration(now as number as Duration)}: ${this.#unfinished()}`,
+        `not over after ${showDuration(now as number as Duration)}: ${unfinished(this.#domains)}`,
       );
     }
     if (this.#steps > bound.steps)
@@ -370,20 +371,8 @@ class Trial implements RunView {
           ? 'healthy parts converge'
           : 'no invariant of the code breaks';
     const message = messageOf(error);
-    const what = error instanceof StalledError ? `${message}: ${this.#unfinished()}` : message;
+    const what = error instanceof StalledError ? `${message}: ${unfinished(this.#domains)}` : message;
     this.#failure = { law, what, step: this.#steps, at: this.#now };
-  }
-
-  #unfinished(): string {
-    return this.#domains
-      .filter(({ state }) => state === 'running' || state === 'paused')
-      .map((domain) => {
-        const waits = domain.vcoprocs.map(
-          ({ name, state, queues }) => `${name} ${state}, ${queues.outstanding} commands open`,
-        );
-        return `${domain.name} ${domain.state} (${waits.join('; ')})`;
-      })
-      .join(', ');
   }
 
   get now(): Instant {
