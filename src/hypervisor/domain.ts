@@ -76,12 +76,20 @@ export class Domain {
   #reason: string | null = null;
   #end: () => void = () => {};
   #resume: (() => void)[] = [];
+  /** How to cancel each sleep that is under way. */
+  readonly #sleeps = new Set<() => void>();
 
   constructor(settings: DomainSettings) {
     this.settings = settings;
     this.name = settings.description.name;
     this.ram = new GuestRam(settings.description.memory, settings.memory);
-    this.ended = new Promise((resolve) => (this.#end = resolve));
+    this.ended = new Promise((resolve) => {
+      this.#end = () => {
+        for (const cancel of this.#sleeps) cancel();
+        this.#sleeps.clear();
+        resolve();
+      };
+    });
     this.#random = new DrawnRandom(settings.random);
     if (settings.saved !== undefined) this.#restore(settings.saved);
   }
@@ -287,16 +295,19 @@ export class Domain {
     };
   }
 
-  /** A paused domain's sleep ends when it goes on. */
+  /** A paused domain's sleep ends when it goes on; that of one that is over, never. */
   #sleep(length: Duration): Promise<void> {
     if (typeof length !== 'number' || !(length >= 0 && length <= LONGEST_SLEEP))
       throw new GuestError(`cannot sleep for ${length} ns`);
+    const { timeline } = this.settings;
     return new Promise((resolve) => {
-      const wake = (): void => {
+      if (this.over) return;
+      const cancel = timeline.at(after(timeline.now(), ns(Math.ceil(length))), () => {
+        this.#sleeps.delete(cancel);
         if (this.#state === 'paused') this.#resume.push(resolve);
-        else if (this.#state === 'running') resolve();
-      };
-      this.settings.timeline.at(after(this.settings.timeline.now(), ns(Math.ceil(length))), wake);
+        else resolve();
+      });
+      this.#sleeps.add(cancel);
     });
   }
 }
