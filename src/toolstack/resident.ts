@@ -1,3 +1,4 @@
+import { catchStrays, type Strays } from './strays.ts';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expectedOneOf } from '../base/nearest.ts';
@@ -43,6 +44,8 @@ export interface ResidentOptions {
   /** What it continues: `system` is its. */
   readonly resume?: Checkpoint;
   readonly onEvent: (event: TraceEvent) => void;
+  /** A guest threw where nobody waited, and nobody can say which. */
+  readonly onStray?: (error: unknown) => void;
   /** Carries out faults; without one, none can be injected. */
   readonly injector?: Injector;
 }
@@ -69,6 +72,7 @@ export class ResidentSystem {
   readonly #running = new Set<Promise<void>>();
   /** Creates and reboots under way, the last of each domain. What else ends a domain waits for them. */
   readonly #starting = new Map<string, Promise<unknown>>();
+  readonly #strays: Strays;
   #closing = false;
 
   private constructor(options: ResidentOptions) {
@@ -92,6 +96,10 @@ export class ResidentSystem {
       ...(dumps === undefined ? {} : { crashed: this.#dumps.crashed }),
     };
     this.#hypervisor = new Hypervisor(options.injector?.parts(parts) ?? parts);
+    this.#strays = catchStrays(
+      () => this.#there(),
+      (error) => options.onStray?.(error),
+    );
   }
 
   /** Starts the coprocessors and all domains of the system. Throws a `ConfigurationError`, and nothing runs then. */
@@ -209,6 +217,13 @@ export class ResidentSystem {
     },
   };
 
+  /** Rejects when an invariant breaks. */
+  get broken(): Promise<never> {
+    const { runtime } = this.#options;
+    const never = new Promise<never>(() => {});
+    return Promise.race([runtime.drive(never) as Promise<never>, this.#strays.broken]);
+  }
+
   /** Destroys all domains and ends the coprocessors. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -217,6 +232,7 @@ export class ResidentSystem {
     await Promise.all(this.#running);
     this.#hypervisor.close();
     await this.#options.runtime.close();
+    this.#strays.release();
   }
 
   /** One after the other, for each domain: a domain that is being created is not rebooted meanwhile. */

@@ -1,3 +1,4 @@
+import { catchStrays } from './strays.ts';
 import { after, START, type Duration } from '../base/units.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
@@ -196,11 +197,15 @@ async function untilOver(
       : runtime.timeline.at(after(runtime.timeline.now(), options.length), end);
   const finished = Promise.all(domains.map((domain) => hypervisor.runDomain(domain))).then(() => cancel?.());
   if (options.interrupted?.aborted === true) end();
-  const release = catchStrays(domains);
+  // Whose it is when nobody can say, a run that finds all in order must not pass over it.
+  const strays = catchStrays(
+    () => domains,
+    (error, running) => running.forEach((domain) => domain.crash(error)),
+  );
   for (;;) {
     try {
-      await runtime.drive(finished);
-      release();
+      await runtime.drive(Promise.race([finished, strays.broken]));
+      strays.release();
       return;
     } catch (error) {
       if (!(error instanceof StalledError)) throw error;
@@ -210,21 +215,6 @@ async function untilOver(
         domain.crash(new GuestError('it waits for something that nothing will bring'));
     }
   }
-}
-
-/**
- * A failure that a guest lets go unhandled would end the process. It costs the domain whose module its
- * stack names; where that cannot be told, all that run. Returns how to stop.
- */
-function catchStrays(domains: readonly Domain[]): () => void {
-  const stray = (error: unknown): void => {
-    const stack = decodeURI(String(error instanceof Error ? error.stack : error));
-    const running = domains.filter((domain) => domain.state === 'running');
-    const guilty = running.filter((domain) => stack.includes(domain.settings.description.kernel));
-    for (const domain of guilty.length > 0 ? guilty : running) domain.crash(error);
-  };
-  process.on('unhandledRejection', stray).on('uncaughtException', stray);
-  return () => void process.off('unhandledRejection', stray).off('uncaughtException', stray);
 }
 
 function chooseDomains({ system, domains }: RunOptions): readonly DomainDescription[] {

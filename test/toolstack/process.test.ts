@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { connect } from '../../src/toolstack/control/client.ts';
 import { RUNTIMES } from '../rig.ts';
 import { SQUARES, Systems, domainFile, guest } from './systems.ts';
 
@@ -68,12 +69,41 @@ describe('a process', () => {
   });
 
   test.each(RUNTIMES)('outlives a failure that a guest let go, on %s', (runtime) => {
-    const careless = guest(`void Promise.reject(new Error('let go')); await domain.sleep(1e9);`);
+    const careless = guest(`void Promise.reject(new Error('let go of 100% ')); await domain.sleep(1e9);`);
     const folder = systems.make({ 'guests/left.js': careless });
     const { status, stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--runtime', runtime);
-    expect(stdout).toContain('FAIL left: crashed: Error: let go');
+    expect(stdout).toContain('FAIL left: crashed: Error: let go of 100%');
     expect(stdout).toContain('ok   right: squares: 0,1,4');
     expect(status, stderr).toBe(1);
+  });
+
+  test('that stays outlives what a guest throws where nobody waits, and knows which guest it was', async () => {
+    const careless = guest(`
+      setTimeout(() => { throw new Error('thrown 100% alone'); }, 1);
+      await domain.sleep(1e12);`);
+    const folder = systems.make({
+      'guests/left.js': careless,
+      'guests/right.js': guest('await domain.sleep(1e12);'),
+    });
+    const socket = systems.path('stays.sock');
+    const up = spawn(process.execPath, [...source, 'up', folder, '--socket', socket]);
+    await new Promise<void>((isUp) =>
+      up.stderr.on('data', (piece) => String(piece).includes('is up') && isUp()),
+    );
+    const hypervisor = await connect({ socket });
+    try {
+      await vi.waitFor(async () =>
+        expect((await hypervisor.state()).domains).toMatchObject([
+          { name: 'left', state: 'crashed', reason: 'Error: thrown 100% alone' },
+          { name: 'right', state: 'running' },
+        ]),
+      );
+    } finally {
+      await hypervisor.down();
+      hypervisor.close();
+    }
+    const code = up.exitCode ?? ((await once(up, 'exit')) as [number])[0];
+    expect(code).toBe(0);
   });
 
   test.each(RUNTIMES)(

@@ -1,4 +1,4 @@
-import { messageOf } from '../../base/said.ts';
+import { firstLineOf } from '../../base/said.ts';
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -109,8 +109,6 @@ async function stay(
   const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at);
   const interrupt = (): void => over(EXIT.interrupted);
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const stray = (error: unknown): void => void stderr.write(`covisor: ${messageOf(error)}\n`);
-  process.on('unhandledRejection', stray);
   try {
     resident = await ResidentSystem.start({
       ...origin,
@@ -118,15 +116,15 @@ async function stay(
       runtime,
       socket,
       onEvent: (event) => server.publish(event),
+      onStray: (error) => void stderr.write(`covisor: a guest let go: ${firstLineOf(error)}\n`),
       ...(flags.out === undefined ? {} : { out: resolve(flags.out) }),
       ...(injector === undefined ? {} : { injector }),
       ...(flags.dumps === undefined ? {} : { dumps: resolve(flags.dumps) }),
     });
     stderr.write(`${origin.system.model} is up, socket ${socket}\n`);
-    const broken = runtime.drive(new Promise<void>(() => {})).then(() => EXIT.ok as number);
-    return await Promise.race([end, broken]);
+    return await Promise.race([end, resident.broken]);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt).off('unhandledRejection', stray);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await resident?.close();
     await server.close();
   }
