@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { MemorySource } from '../contract/port.ts';
+import { FreeRuns } from './free-runs.ts';
 import { PAGE_BYTES, livePages, putPages, type LivePage } from './live-pages.ts';
 import { freshMemory } from './recycled-memory.ts';
 
@@ -25,8 +26,8 @@ export class GuestRam {
   /** Where all memory of its domain comes from. */
   readonly source: MemorySource;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
-  /** Free runs of pages, by first page, in ascending order, never touching each other. */
-  #free: { first: number; count: number }[];
+  /** Of pages. */
+  readonly #free: FreeRuns;
   /** Sizes as they were asked for, by address. */
   readonly #taken = new Map<number, number>();
   /** Pages from here on were never given out, so they are still zero. */
@@ -37,7 +38,7 @@ export class GuestRam {
     this.source = source;
     this.memory = source.shared(size);
     this.#bytes = new Uint8Array(this.memory);
-    this.#free = [{ first: 0, count: size / PAGE_BYTES }];
+    this.#free = new FreeRuns(0, size / PAGE_BYTES);
   }
 
   get size(): number {
@@ -45,15 +46,14 @@ export class GuestRam {
   }
 
   get freeBytes(): number {
-    return this.#free.reduce((total, run) => total + run.count, 0) * PAGE_BYTES;
+    return this.#free.total * PAGE_BYTES;
   }
 
   /** Address of `size` zeroed bytes, or `undefined` when no run of free pages is that long. */
   allocate(size: number): number | undefined {
     const pages = pagesOf(size);
     const first =
-      (pages * PAGE_BYTES >= BLOCK_BYTES ? this.#take(pages, BLOCK_PAGES) : undefined) ??
-      this.#take(pages, 1);
+      (pages >= BLOCK_PAGES ? this.#free.take(pages, BLOCK_PAGES) : undefined) ?? this.#free.take(pages);
     if (first === undefined) return undefined;
     const address = first * PAGE_BYTES;
     const end = address + pages * PAGE_BYTES;
@@ -63,35 +63,12 @@ export class GuestRam {
     return address;
   }
 
-  /** Takes the first run of free pages that begins at a multiple of `step`. */
-  #take(count: number, step: number): number | undefined {
-    const up = (first: number): number => Math.ceil(first / step) * step;
-    const place = this.#free.findIndex((run) => up(run.first) + count <= run.first + run.count);
-    const run = this.#free[place];
-    if (run === undefined) return undefined;
-    const first = up(run.first);
-    const left = [
-      { first: run.first, count: first - run.first },
-      { first: first + count, count: run.first + run.count - first - count },
-    ];
-    this.#free.splice(place, 1, ...left.filter((rest) => rest.count > 0));
-    return first;
-  }
-
   /** Whether `address` is an allocation that can be freed; frees it. */
   free(address: number): boolean {
     const size = this.#taken.get(address);
     if (size === undefined) return false;
     this.#taken.delete(address);
-    const first = address / PAGE_BYTES;
-    const count = pagesOf(size);
-    const runs = [...this.#free, { first, count }].sort((a, b) => a.first - b.first);
-    this.#free = [];
-    for (const run of runs) {
-      const last = this.#free.at(-1);
-      if (last !== undefined && last.first + last.count === run.first) last.count += run.count;
-      else this.#free.push(run);
-    }
+    this.#free.give(address / PAGE_BYTES, pagesOf(size));
     return true;
   }
 
@@ -111,15 +88,10 @@ export class GuestRam {
     assert(size === this.size && this.#taken.size === 0, 'memory is restored into fresh memory of its size');
     putPages(this.#bytes, pages);
     this.#untouched = untouched;
-    this.#free = [];
-    let next = 0;
     for (const run of [...taken].sort((a, b) => a.address - b.address)) {
-      const first = run.address / PAGE_BYTES;
-      if (first > next) this.#free.push({ first: next, count: first - next });
-      next = first + pagesOf(run.size);
+      this.#free.claim(run.address / PAGE_BYTES, pagesOf(run.size));
       this.#taken.set(run.address, run.size);
     }
-    if (next < size / PAGE_BYTES) this.#free.push({ first: next, count: size / PAGE_BYTES - next });
   }
 
   view(address: number, size: number): Uint8Array<SharedArrayBuffer> {

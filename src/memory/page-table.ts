@@ -1,9 +1,14 @@
 // A two-level I/O page table in shared memory. The root has an entry for each 2 MiB: a table of 4 KiB pages, or a block
-// that is mapped as a whole. The hypervisor alone writes entries and EPOCH; the coprocessor only reads. An entry that may be in use is taken away in three steps: clear it, raise EPOCH, and wait until the
-// coprocessor has said that it uses no translation older than that. Only then may the memory be used for anything else.
+// that is mapped as a whole.
+//
+// Who may write: the hypervisor alone writes entries and EPOCH; the coprocessor only reads.
+//
+// An entry that may be in use is taken away in three steps: clear it, raise EPOCH, and wait until the coprocessor has
+// said that it uses no translation older than that. Only then may the memory be used for anything else.
 
 import { assert } from '../base/assert.ts';
 import type { MemorySource } from '../contract/port.ts';
+import { FreeRuns } from './free-runs.ts';
 import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 import { freshMemory } from './recycled-memory.ts';
 
@@ -49,8 +54,8 @@ export class AddressSpace {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #tables: number;
-  /** Free I/O virtual address runs, ascending. */
-  #free: { first: number; bytes: number }[];
+  /** Of I/O virtual addresses. */
+  readonly #free: FreeRuns;
   readonly #mapped = new Map<number, Mapping>();
   readonly #tableOf = new Map<number, number>();
   readonly #spareTables: number[] = [];
@@ -61,7 +66,7 @@ export class AddressSpace {
     this.memory = source.shared((TABLES + this.#tables * PAGES_PER_BLOCK) * 4);
     this.#words = new Int32Array(this.memory);
     for (let table = this.#tables - 1; table >= 0; table--) this.#spareTables.push(table);
-    this.#free = [{ first: FIRST_IOVA, bytes: this.#tables * BLOCK_BYTES }];
+    this.#free = new FreeRuns(FIRST_IOVA, this.#tables * BLOCK_BYTES);
   }
 
   get mappedBytes(): number {
@@ -79,7 +84,9 @@ export class AddressSpace {
     assert(address % PAGE_BYTES === 0, 'a mapping begins on a page');
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const whole = address % BLOCK_BYTES === 0 && bytes >= BLOCK_BYTES;
-    const iova = this.#take((pages + 1) * PAGE_BYTES, whole);
+    const need = (pages + 1) * PAGE_BYTES;
+    const iova =
+      (whole ? this.#free.take(need, BLOCK_BYTES) : undefined) ?? this.#free.take(need, PAGE_BYTES);
     if (iova === undefined) return undefined;
     const mapping = { address, bytes: pages * PAGE_BYTES, rights };
     this.#fill(iova, mapping, rights | VALID);
@@ -103,14 +110,7 @@ export class AddressSpace {
 
   /** Gives the addresses of an unmapped run back, once its epoch was acknowledged. */
   reclaim(iova: number, bytes: number): void {
-    const need = (Math.ceil(bytes / PAGE_BYTES) + 1) * PAGE_BYTES;
-    const runs = [...this.#free, { first: iova, bytes: need }].sort((a, b) => a.first - b.first);
-    this.#free = [];
-    for (const run of runs) {
-      const last = this.#free.at(-1);
-      if (last !== undefined && last.first + last.bytes === run.first) last.bytes += run.bytes;
-      else this.#free.push(run);
-    }
+    this.#free.give(iova, bytes + PAGE_BYTES);
   }
 
   /** Only while nothing that was unmapped waits to be reclaimed. */
@@ -121,33 +121,11 @@ export class AddressSpace {
   /** Gives an empty space of the same size the same mappings. */
   restore({ mapped }: SavedSpace): void {
     assert(this.#mapped.size === 0, 'an address space is restored into an empty one');
-    const end = FIRST_IOVA + this.#tables * BLOCK_BYTES;
-    this.#free = [];
-    let next = FIRST_IOVA;
     for (const { iova, ...mapping } of [...mapped].sort((a, b) => a.iova - b.iova)) {
-      if (iova > next) this.#free.push({ first: next, bytes: iova - next });
-      next = iova + mapping.bytes + PAGE_BYTES;
+      this.#free.claim(iova, mapping.bytes + PAGE_BYTES);
       this.#fill(iova, mapping, mapping.rights | VALID);
       this.#mapped.set(iova, mapping);
     }
-    if (next < end) this.#free.push({ first: next, bytes: end - next });
-  }
-
-  /** Takes `need` free addresses, from the beginning of a block if that is wanted and there is room. */
-  #take(need: number, whole: boolean): number | undefined {
-    for (const step of whole ? [BLOCK_BYTES, PAGE_BYTES] : [PAGE_BYTES]) {
-      const place = this.#free.findIndex(({ first, bytes }) => up(first, step) + need <= first + bytes);
-      const run = this.#free[place];
-      if (run === undefined) continue;
-      const iova = up(run.first, step);
-      const left = [
-        { first: run.first, bytes: iova - run.first },
-        { first: iova + need, bytes: run.first + run.bytes - iova - need },
-      ];
-      this.#free.splice(place, 1, ...left.filter(({ bytes }) => bytes > 0));
-      return iova;
-    }
-    return undefined;
   }
 
   /** Writes the entries of a mapping; `flags` of 0 clear them. A whole block takes one entry. */
@@ -183,8 +161,6 @@ export class AddressSpace {
     Atomics.store(this.#words, TABLES + table * PAGES_PER_BLOCK + (page % PAGES_PER_BLOCK), entry);
   }
 }
-
-const up = (address: number, step: number): number => Math.ceil(address / step) * step;
 
 /**
  * Walks the table for the page of `iova`: the entry (frame, rights, and {@link BLOCK} when it is one of a block), or 0
