@@ -17,7 +17,8 @@ export { Injector, type FaultTargets, type InjectorOptions } from './faults/inje
 export { NO_FAULTS, readPlan, type Fault, type FaultPlan } from './faults/plan.ts';
 export { targetsOf } from './faults/targets.ts';
 export { prepareFirmware } from './firmware/prepare.ts';
-export { Hypervisor, type Figures, type Parts } from './hypervisor/hypervisor.ts';
+export { Hypervisor, type Figures } from './hypervisor/hypervisor.ts';
+export type { Parts } from './hypervisor/parts.ts';
 export { default as dsp } from './platforms/dsp/index.ts';
 export { default as gpu } from './platforms/gpu/index.ts';
 export { platforms } from './platforms/index.ts';

@@ -8,7 +8,8 @@ import type { RunReport } from '../contract/report.ts';
 import type { SchedulerFactory } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import type { DomainFiles } from '../hypervisor/domain.ts';
-import type { Hypervisor, Parts } from '../hypervisor/hypervisor.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 
 /** A system as a campaign runs it, over and over. */
 export interface Subject {

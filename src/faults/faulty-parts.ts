@@ -11,7 +11,7 @@ import type {
   Runtime,
 } from '../contract/port.ts';
 import type { Ailments } from '../coprocessor/ailments.ts';
-import type { Parts } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 import { FAILED, faultySchedulers } from './faulty-scheduler.ts';
 import type { Impairments } from './impairments.ts';
 import type { CallPoint } from './plan.ts';

@@ -1,6 +1,6 @@
 import type { Scheduler } from '../contract/scheduler.ts';
 import type { VcoprocId } from '../contract/names.ts';
-import type { Parts } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 
 /** What a call says that a fault plan made fail. */
 export const FAILED = 'failed by the fault plan';

@@ -8,7 +8,7 @@ import { coprocOf } from '../contract/names.ts';
 import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { FaultReport } from '../contract/report.ts';
 import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
-import type { Parts } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 import { corruptRing, damageAtRest } from './damage.ts';
 import { Impairments, type Impairment } from './impairments.ts';
 import { FAILED } from './faulty-scheduler.ts';

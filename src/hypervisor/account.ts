@@ -15,8 +15,8 @@ const bucketOf = {
 } as const satisfies Record<CoprocState, Bucket>;
 
 /**
- * Where one coprocessor's time went, and that of one that it continues. Each entry closes the interval of the one before it, so the
- * buckets add up to the wall time whatever happens.
+ * Where one coprocessor's time went, and that of one that it continues. Each entry closes the interval of the one
+ * before it, so the buckets add up to the wall time whatever happens.
  */
 export class Account {
   readonly #start: Instant;

@@ -3,6 +3,10 @@ import { BATCH_STATUS, BATCH_WORDS, GuestError, type CommandBatch } from '../con
 import { COMPLETED } from '../memory/completion.ts';
 import { CORRUPT, type RingConsumer, type RingProducer } from '../memory/ring.ts';
 
+/** 64-bit integers of one command. */
+const WIDE = BATCH_WORDS / 2;
+const NOTHING = new BigInt64Array(0);
+
 const MAX_OP = 0xffff;
 
 /** Waits that end at once before everybody else gets a turn: a guest that is never dry must not have the thread alone. */
@@ -221,10 +225,6 @@ function countOk(completions: Int32Array, count: number, due: number): number {
   }
   return ok;
 }
-
-/** 64-bit integers of one command. */
-const WIDE = BATCH_WORDS / 2;
-const NOTHING = new BigInt64Array(0);
 
 /** An array of a guest's as the 64-bit integers that descriptors are copied as. Guests use the same one again and again. */
 class WideView {

@@ -91,6 +91,7 @@ export class SharedCoproc {
     this.scheduler = scheduler;
     this.timeslice = description.timeslice;
     this.algorithm = description.scheduler;
+    const recovery = { ...RECOVERY, ...description.recovery };
     const { stopDeadline, resetDeadline = RESET_DEADLINE, commandTimeout, heartbeat } = description;
     this.watchdogs = { stopDeadline, resetDeadline, commandTimeout, ...(heartbeat && { heartbeat }) };
     this.runtime = runtime;
@@ -108,7 +109,7 @@ export class SharedCoproc {
       id: this.id,
       timeline: runtime.timeline,
       trace,
-      settings: { ...RECOVERY, ...description.recovery },
+      settings: recovery,
       watchdogs: () => this.watchdogs,
       current: () => this.current,
       supervisor: () => this.#supervisor,
@@ -132,7 +133,7 @@ export class SharedCoproc {
       platform,
       runtime,
       vcoprocs: this.members,
-      restarts: { ...RECOVERY, ...description.recovery }.restarts,
+      restarts: recovery.restarts,
       watchdogs: () => this.watchdogs,
       current: () => this.current,
       onEvent: (words, at) => tellEvent(words, at, this.#events),
@@ -559,14 +560,7 @@ export class SharedCoproc {
   #onUp(): void {
     this.#debts.up(this.#waiting(undefined));
     this.#enter('idle', undefined, this.now);
-    this.trace({
-      at: this.now,
-      kind: 'recovery',
-      coproc: this.id,
-      vcoproc: null,
-      step: 'restarted',
-      why: 'every context is there again',
-    });
+    this.#recovery.tell('restarted', 'every context is there again');
     // The successor has nobody's translations yet.
     for (const vcoproc of this.members) vcoproc.left();
     this.drain();
@@ -576,14 +570,7 @@ export class SharedCoproc {
   /** There will be no successor: whoever is here is told so with every command, and has its other coprocessors. */
   #onRetired(why: string): void {
     this.#enter('outOfService', undefined, this.now);
-    this.trace({
-      at: this.now,
-      kind: 'recovery',
-      coproc: this.id,
-      vcoproc: null,
-      step: 'out-of-service',
-      why,
-    });
+    this.#recovery.tell('out-of-service', why);
     for (const vcoproc of this.members) {
       this.#recovery.isolate(vcoproc, `${this.id} is out of service: ${why}`);
       this.left(vcoproc);
@@ -613,7 +600,7 @@ export class SharedCoproc {
     return { id: this.id, report: this.report, algorithm: this.algorithm };
   }
 
-  /** Goes on with the figures of a saved one; before it has any vcoproc. */
+  /** Goes on with the figures of a saved one; vcoprocs come afterwards. */
   restore({ report }: SavedCoproc): void {
     this.account = new Account(this.now, report);
     this.switches = report.switches;

@@ -61,8 +61,7 @@ function contextDump(
   const { firmware, local } = context;
   const image = new ContextImage(context.image, firmware);
   const registers = window ?? image.registers;
-  const front = { active: false, queue: 0, sequence: 0, fault: undefined };
-  image.loadFrontEnd(front);
+  const front = image.frontEnd;
   const pages = livePages(new Uint8Array(local.buffer), MOST_PAGES);
   return {
     vcoproc: name,

@@ -18,8 +18,6 @@ import { schedulerSettings, type ScheduleChange } from './scheduler-settings.ts'
 import { Vcoproc, type VcoprocSettings } from './vcoproc.ts';
 import { changeParameters, retime, useScheduler } from './rescheduling.ts';
 
-export type { Parts } from './parts.ts';
-
 const ADD_TO_BUILD = '; a build has what createHypervisor is given';
 
 /** The figures of a hypervisor at one instant. */
@@ -179,16 +177,16 @@ export class Hypervisor {
     firmware: string,
     parameters: SchedulerParameters,
   ): Promise<Outcome<void>> {
-    if (domain.vcoprocs.some((vcoproc) => vcoproc.id === coproc)) {
+    if (vcoprocOf(domain, coproc).kind === 'ok')
       return Promise.resolve(failed(`domain ${domain.name} has a vcoproc on ${coproc} already`));
-    }
     return this.#attach(domain, coproc, firmware, parameters);
   }
 
   /** Takes a vcoproc from a domain, whatever it is doing: its commands are cancelled. */
   async detach(domain: Domain, coproc: CoprocId): Promise<Outcome<void>> {
-    const vcoproc = domain.vcoprocs.find(({ id }) => id === coproc);
-    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${coproc}`);
+    const found = vcoprocOf(domain, coproc);
+    if (found.kind === 'failed') return found;
+    const vcoproc = found.value;
     await this.#of(vcoproc).detach(vcoproc);
     vcoproc.destroy('it was detached');
     const at = domain.vcoprocs.indexOf(vcoproc);
@@ -202,9 +200,8 @@ export class Hypervisor {
    * and nobody else notices. Fails for one that is isolated: that takes a new one.
    */
   async reset(domain: Domain, coproc: CoprocId): Promise<Outcome<void>> {
-    const vcoproc = domain.vcoprocs.find(({ id }) => id === coproc);
-    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${coproc}`);
-    return this.#of(vcoproc).resetVcoproc(vcoproc, 'reset');
+    const found = vcoprocOf(domain, coproc);
+    return found.kind === 'failed' ? found : this.#of(found.value).resetVcoproc(found.value, 'reset');
   }
 
   /** How long each thing that a coprocessor is waited for may take. */
@@ -214,18 +211,18 @@ export class Hypervisor {
 
   /** Changes watchdogs of a coprocessor, for what is waited for from now on; what is not named stays. */
   watch(id: CoprocId, change: Partial<Watchdogs>): Outcome<void> {
-    const coproc = this.#coprocs.get(id);
-    if (coproc === undefined)
-      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    const found = this.#coproc(id);
+    if (found.kind === 'failed') return found;
+    const coproc = found.value;
     coproc.watchdogs = { ...coproc.watchdogs, ...change };
     return ok(undefined);
   }
 
   /** Changes who decides for a coprocessor, and how, while it runs. */
   schedule(id: CoprocId, change: ScheduleChange): Outcome<void> {
-    const coproc = this.#coprocs.get(id);
-    if (coproc === undefined)
-      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    const found = this.#coproc(id);
+    if (found.kind === 'failed') return found;
+    const coproc = found.value;
     if (change.algorithm !== undefined) {
       const { description } = coproc;
       const created = this.#scheduler(
@@ -245,9 +242,8 @@ export class Hypervisor {
 
   /** Changes what a coprocessor's scheduler knows of one domain: weight, cap, period, whatever it has. */
   scheduleDomain(id: CoprocId, domain: Domain, parameters: SchedulerParameters): Outcome<void> {
-    const vcoproc = domain.vcoprocs.find((candidate) => candidate.id === id);
-    if (vcoproc === undefined) return failed(`domain ${domain.name} has no vcoproc on ${id}`);
-    return changeParameters(this.#of(vcoproc), vcoproc, parameters);
+    const found = vcoprocOf(domain, id);
+    return found.kind === 'failed' ? found : changeParameters(this.#of(found.value), found.value, parameters);
   }
 
   domain(name: string): Domain | undefined {
@@ -305,9 +301,9 @@ export class Hypervisor {
 
   /** What a crash dump of a coprocessor would have now, with the context that it holds. */
   dump(id: CoprocId): Outcome<CrashDump> {
-    const coproc = this.#coprocs.get(id);
-    if (coproc === undefined)
-      return failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`);
+    const found = this.#coproc(id);
+    if (found.kind === 'failed') return found;
+    const coproc = found.value;
     return ok(coproc.dump(coproc.current, 'asked for'));
   }
 
@@ -342,8 +338,9 @@ export class Hypervisor {
     parameters: SchedulerParameters,
     saved?: SavedVcoproc,
   ): Promise<Outcome<void>> {
-    const coproc = this.#coprocs.get(id);
-    if (coproc === undefined) return failed(`domain ${domain.name}: no coprocessor ${id}`);
+    const found = this.#coproc(id);
+    if (found.kind === 'failed') return failed(`domain ${domain.name}: ${found.reason}`);
+    const coproc = found.value;
     const firmware = this.#parts.firmware(firmwareName);
     if (firmware.kind === 'failed') return failed(`domain ${domain.name}: ${firmware.reason}`);
     const name = vcoprocId(domain.name, id);
@@ -423,4 +420,16 @@ export class Hypervisor {
   #of(vcoproc: Vcoproc): SharedCoproc {
     return this.#coprocs.get(vcoproc.id)!;
   }
+
+  #coproc(id: CoprocId): Outcome<SharedCoproc> {
+    const coproc = this.#coprocs.get(id);
+    return coproc === undefined
+      ? failed(`no coprocessor ${id}; ${expectedOneOf(id, this.#coprocs.keys())}`)
+      : ok(coproc);
+  }
+}
+
+function vcoprocOf({ name, vcoprocs }: Domain, coproc: CoprocId): Outcome<Vcoproc> {
+  const vcoproc = vcoprocs.find(({ id }) => id === coproc);
+  return vcoproc === undefined ? failed(`domain ${name} has no vcoproc on ${coproc}`) : ok(vcoproc);
 }

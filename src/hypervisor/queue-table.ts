@@ -8,7 +8,7 @@ import {
 } from '../contract/guest.ts';
 import type { QueueSpec } from '../contract/port.ts';
 import type { CommandCounts } from '../contract/report.ts';
-import { BOARD, QueueBoard, boardMemory } from '../memory/queue-board.ts';
+import { BOARD, BOARD_BYTES, QueueBoard } from '../memory/queue-board.ts';
 import { allocated } from './allocated.ts';
 import type { UnderWay } from './events.ts';
 import { QueueHandle } from './guest-queue.ts';
@@ -29,11 +29,12 @@ const QUEUES_OF_A_MESSAGE = 64;
  */
 export class QueueTable {
   readonly first: CommandQueue;
-  readonly board = boardMemory();
+  /** Shared memory of both boards. */
+  readonly board: SharedArrayBuffer;
   readonly #host: QueueHost;
   readonly #entries = new Map<number, Entry>();
-  readonly #rung = new QueueBoard(this.board, BOARD.rung);
-  readonly #completed = new QueueBoard(this.board, BOARD.completed);
+  readonly #rung: QueueBoard;
+  readonly #completed: QueueBoard;
   readonly #listener: QueueListener;
   /** Indices that were given back. */
   readonly #free: number[] = [];
@@ -53,6 +54,9 @@ export class QueueTable {
 
   constructor(host: QueueHost) {
     this.#host = host;
+    this.board = host.memory.shared(BOARD_BYTES);
+    this.#rung = new QueueBoard(this.board, BOARD.rung);
+    this.#completed = new QueueBoard(this.board, BOARD.completed);
     this.#listener = {
       over: () => host.over(),
       onSubmit: (queue, op) => host.onSubmit(queue, op),

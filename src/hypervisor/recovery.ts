@@ -99,7 +99,7 @@ export class Recovery {
 
   #takeOut(vcoproc: Vcoproc, reason: string, guilty: boolean): Promise<Outcome<void>> {
     const coproc = this.#coproc;
-    this.#tell('reset-vcoproc', vcoproc, reason);
+    this.tell('reset-vcoproc', reason, vcoproc);
     this.vcoprocResets++;
     coproc.sleep(vcoproc);
     if (!coproc.concerned(vcoproc)) return this.#renew(vcoproc, reason);
@@ -139,7 +139,7 @@ export class Recovery {
   condemn(vcoproc: Vcoproc, reason: string): void {
     const why = this.#drops.get(vcoproc)?.reason ?? reason;
     this.#condemned = { vcoproc, reason: why };
-    this.#tell('reset-coproc', vcoproc, why);
+    this.tell('reset-coproc', why, vcoproc);
   }
 
   /**
@@ -175,7 +175,7 @@ export class Recovery {
     this.isolated++;
     this.#coproc.forget(vcoproc);
     vcoproc.isolate(reason);
-    this.#tell(step, vcoproc, reason);
+    this.tell(step, reason, vcoproc);
   }
 
   /** Its context is not in the coprocessor, which goes on or is gone. */
@@ -237,14 +237,15 @@ export class Recovery {
       coproc.refuse(vcoproc, attached.reason);
       return attached;
     }
-    this.#tell('renewed', vcoproc, reason);
+    this.tell('renewed', reason, vcoproc);
     this.#resets.delete(vcoproc);
     coproc.back(vcoproc);
     return ok(undefined);
   }
 
-  #tell(step: RecoveryStep, vcoproc: Vcoproc, why: string): void {
+  /** A step for one vcoproc, or for the coprocessor. */
+  tell(step: RecoveryStep, why: string, vcoproc?: Vcoproc): void {
     const { trace, timeline, id } = this.#coproc;
-    trace({ at: timeline.now(), kind: 'recovery', coproc: id, vcoproc: vcoproc.name, step, why });
+    trace({ at: timeline.now(), kind: 'recovery', coproc: id, vcoproc: vcoproc?.name ?? null, step, why });
   }
 }

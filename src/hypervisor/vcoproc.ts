@@ -391,8 +391,7 @@ export class Vcoproc {
     putPages(new Uint8Array(this.#local.buffer), local);
     this.#space.restore(space);
     this.window.restore(window);
-    const front = { active: false, queue: 0, sequence: 0, fault: undefined };
-    this.#image.loadFrontEnd(front);
+    const front = this.#image.frontEnd;
     this.queues.restore(queues, front.active ? front : undefined);
     this.time = report.time;
     this.#settled = settled;

@@ -50,7 +50,8 @@ export const LINES = 32;
 
 /**
  * One context at rest: registers, mutable globals, pending interrupts and what the front end was
- * doing. Its local memory is a memory of its own and moves with it. In shared memory that the hypervisor owns, so that it outlives a coprocessor.
+ * doing. Its local memory is a memory of its own and moves with it. In shared memory that the hypervisor owns, so that
+ * it outlives a coprocessor.
  */
 export class ContextImage {
   readonly words: Int32Array;
@@ -91,6 +92,13 @@ export class ContextImage {
     words[WORD.faultAt] = (fault?.iova ?? 0) | 0;
   }
 
+  get frontEnd(): FrontEndState {
+    const state: FrontEndState = { active: false, queue: 0, sequence: 0, fault: undefined };
+    this.loadFrontEnd(state);
+    return state;
+  }
+
+  /** The same without anything new. */
   loadFrontEnd(into: FrontEndState): void {
     const words = this.words;
     const fault = words[WORD.fault]!;

@@ -16,8 +16,8 @@ const BOARD_WORDS = LEAVES + LEAF_WORDS;
 /** The two boards of a context: queues that the guest rang, and queues with completions that are worth an interrupt. */
 export const BOARD = { rung: 0, completed: 1 } as const;
 
-/** Shared memory for both boards of a context. */
-export const boardMemory = (): SharedArrayBuffer => new SharedArrayBuffer(2 * BOARD_WORDS * 4);
+/** Size of the shared memory for both boards of a context. */
+export const BOARD_BYTES = 2 * BOARD_WORDS * 4;
 
 export class QueueBoard {
   readonly #words: Int32Array;

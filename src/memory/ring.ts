@@ -70,7 +70,7 @@ function copyDescriptors(
 }
 
 /** Copies one descriptor; indices count 8 bytes. */
-export function copyDescriptor(to: BigInt64Array, at: number, from: BigInt64Array, source: number): void {
+function copyDescriptor(to: BigInt64Array, at: number, from: BigInt64Array, source: number): void {
   to[at] = from[source]!;
   to[at + 1] = from[source + 1]!;
   to[at + 2] = from[source + 2]!;

@@ -11,3 +11,6 @@ export function clipped(line: string, width: number): string {
   let seen = 0;
   return line.replace(/\u001b\[[\d;]*m|[^]/gu, (piece) => (piece.length > 2 || seen++ < width ? piece : ''));
 }
+
+/** `1 domain`, `2 domains`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -13,7 +13,7 @@ import type {
 } from '../contract/report.ts';
 import { blame } from './blame.ts';
 import { PREDICTION_RESTS_ON, showBandwidth, showClock, showRate } from './prediction.ts';
-import { printable } from './printable.ts';
+import { counted, printable } from './printable.ts';
 import type { Column } from './text-table.ts';
 import { textTable } from './text-table.ts';
 
@@ -86,10 +86,6 @@ export function verdict(report: RunReport): string {
 
 export function percent(part: Duration, whole: Duration): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function predicted(report: RunReport, table: Parameters<typeof textTable>[2]): string[] {

@@ -35,8 +35,9 @@ interface Server extends Member<typeof PER_VCOPROC>, Ranked {
  * Admission (Baker 1991, for one resource): for each period T, the sum over all periods up to T of
  * (budget + two switches) / period, plus blocking / T, is at most 1. Blocking is what nobody can preempt: denials,
  * however many in a row, until the holder leaves (`scheduler-denial-us` at their longest; else the stop deadline,
- * past which it is reset) and a switch (`scheduler-switch-us`, what the board's bandwidth says). What does not fit is refused with the figures. The guarantee is that of the budgets; a context
- * that outstays its budget is blocking for the others, and one that has to be reset is a fault.
+ * past which it is reset) and a switch (`scheduler-switch-us`, what the board's bandwidth says). What does not fit is
+ * refused with the figures. The guarantee is that of the budgets; a context that outstays its budget is blocking for
+ * the others, and one that has to be reset is a fault.
  *
  * Whoever needs its budget by the end of the period has it by then; it waits at most 2 x (period - budget) + lateness.
  * Decides in O(log n); admits in O(1) far from full, else in O(n log n).

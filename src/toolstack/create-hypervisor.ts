@@ -4,7 +4,8 @@ import type { Runtime } from '../contract/port.ts';
 import type { SchedulerFactory } from '../contract/scheduler.ts';
 import type { Injector } from '../faults/injector.ts';
 import { firmwareLibrary } from '../firmware/library.ts';
-import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 
 /** What a build contains, as the configuration of a kernel says it: nothing that is not named. */
 export interface Build {

@@ -10,10 +10,11 @@ import type { DomainDescription, SystemDescription } from '../contract/system.ts
 import type { Injector } from '../faults/injector.ts';
 import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
-import { Hypervisor, type Parts } from '../hypervisor/hypervisor.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 import type { SavedDomain } from '../hypervisor/saved.ts';
 import { checkPlace, writeCheckpoint, type Checkpoint } from './checkpoint/folder.ts';
-import { isAlive } from './checkpoint/resumed-system.ts';
+import { domainsBefore } from './checkpoint/resumed-system.ts';
 import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
@@ -107,8 +108,7 @@ export class ResidentSystem {
     const resident = new ResidentSystem(options);
     const { system, resume } = options;
     const domains = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
-    const before = new Map(resume?.saved.domains.map((saved) => [saved.name, saved]));
-    const isOver = ({ name }: DomainDescription): boolean => before.has(name) && !isAlive(before.get(name)!);
+    const { saved: before, isOver } = domainsBefore(resume);
     const alive = domains.filter((description) => !isOver(description));
     try {
       Object.assign(resident.#platforms, await platformsOf(system));

@@ -10,14 +10,15 @@ import { Injector } from '../faults/injector.ts';
 import type { FaultPlan } from '../faults/plan.ts';
 import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
-import { Hypervisor, type Figures, type Parts } from '../hypervisor/hypervisor.ts';
+import { Hypervisor, type Figures } from '../hypervisor/hypervisor.ts';
+import type { Parts } from '../hypervisor/parts.ts';
 import { traceCollector, type TraceCollector } from '../observe/collector.ts';
 import { checkLaws } from '../observe/laws.ts';
 import { Forecast } from '../observe/prediction.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import type { Checkpoint } from './checkpoint/folder.ts';
-import { isAlive } from './checkpoint/resumed-system.ts';
+import { domainsBefore } from './checkpoint/resumed-system.ts';
 import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import { DumpKeeper } from './dump/keeper.ts';
@@ -68,8 +69,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   const chosen = chooseDomains(options);
   // Guests first: what cannot be loaded must not leave anything half started.
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
-  const before = new Map(options.resume?.saved.domains.map((saved) => [saved.name, saved]));
-  const isOver = ({ name }: DomainDescription): boolean => before.has(name) && !isAlive(before.get(name)!);
+  const { saved: before, isOver } = domainsBefore(options.resume);
   for (const description of chosen)
     guests.push({ description, program: isOver(description) ? NOTHING : await loadGuest(description) });
   const platforms = await platformsOf(system);

@@ -109,7 +109,7 @@ describe.each(RUNTIMES)('scheduling, %s', (kind) => {
   });
 
   // On threads the operating system has a say in how long a slice is.
-  it.runIf(simulated)('timeslice: one whose end is told ahead is as long as any other', async () => {
+  it.runIf(simulated)('timeslice: one whose end is told ahead is not shorter for it', async () => {
     const shares: (readonly number[])[] = [];
     for (const lead of [us(0), us(20)]) {
       await withRig(kind, { firmware, lead, coprocs: [with_('round-robin', ms(1))] }, async (rig) => {

@@ -198,7 +198,7 @@ describe.each(RUNTIMES)('resets, %s', (kind) => {
             if (moment === 'waiting') return owner === 'streams/gpu0' && state === 'running';
             return moment !== 'mid-switch' || state === 'saving' || state === 'loading';
           };
-          // A moment that never shows is as good as any other.
+          // A moment that never shows is one, too.
           for (let look = 0; look < 400 && !(ready && seen()); look++) await rig.after(us(20));
           if (moment === 'paused') rig.hypervisor.pauseDomain(victim.value);
           expect((await rig.hypervisor.reset(victim.value, coprocId('gpu0'))).kind).toBe('ok');

@@ -21,7 +21,7 @@ import {
 import { ContextImage, imageBytes, type FrontEndState } from '../../src/memory/context-image.ts';
 import { Doorbell } from '../../src/memory/doorbell.ts';
 import { GuestRam, PAGE_BYTES } from '../../src/memory/guest-ram.ts';
-import { boardMemory } from '../../src/memory/queue-board.ts';
+import { BOARD_BYTES } from '../../src/memory/queue-board.ts';
 import { AddressSpace, RIGHT } from '../../src/memory/page-table.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../../src/memory/ring.ts';
 
@@ -74,7 +74,7 @@ export class Subject {
       ram: this.ram.memory,
       pageTable: space.memory,
       queues: [{ index: 0, memory: queue, service: SERVICE }],
-      board: boardMemory(),
+      board: new SharedArrayBuffer(BOARD_BYTES),
     };
     // Contexts use the same I/O addresses for other pages: a translation of one is wrong for the next.
     this.ram.allocate((1 + (slot % 7)) * PAGE_BYTES);

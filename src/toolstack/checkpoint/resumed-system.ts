@@ -16,7 +16,14 @@ export function resumedSystem({ system, saved, files }: Checkpoint): SystemDescr
 }
 
 /** Whether a saved domain's program has more to do. */
-export const isAlive = ({ guest }: SavedDomain): boolean => guest !== null;
+const isAlive = ({ guest }: SavedDomain): boolean => guest !== null;
+
+/** What is known of each domain of a system that goes on, by name, and whether it was over. */
+export function domainsBefore(resume: Checkpoint | undefined) {
+  const saved = new Map(resume?.saved.domains.map((domain) => [domain.name, domain]));
+  const isOver = ({ name }: DomainDescription): boolean => saved.has(name) && !isAlive(saved.get(name)!);
+  return { saved, isOver };
+}
 
 function descriptionOf(saved: SavedDomain): DomainDescription {
   const { description, vcoprocs } = saved;

@@ -7,7 +7,7 @@ import { version } from '../version.ts';
 
 const RUNTIMES = ['threads', 'simulated'];
 /** What a system may bring along, by path. */
-const FROM_FILES = ['schedulers', 'guests', 'firmwares'];
+const FROM_FILES = ['schedulers', 'platforms', 'guests', 'firmwares'];
 
 export const featuresCommand = ({ stdout }: Terminal): Command =>
   new Command('features')

@@ -1,3 +1,4 @@
+import { counted } from '../../observe/printable.ts';
 import { Command } from 'commander';
 import { showDuration } from '../../base/units.ts';
 import { firmwareLibrary } from '../../firmware/library.ts';
@@ -97,5 +98,3 @@ export const checkCommand = (terminal: Terminal): Command =>
         `${[system.model, counted(coprocs.length, 'coprocessor'), ...coprocs, counted(guests.length, 'domain'), ...guests, 'ok'].join('\n')}\n`,
       );
     });
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
