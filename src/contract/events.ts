@@ -75,6 +75,8 @@ export type TraceEvent =
       readonly vcoproc: VcoprocId | null;
       readonly what: string;
       readonly reset: boolean;
+      /** Of a DMA that the IOMMU refused. */
+      readonly dma?: DmaFaultEvent;
     }
   /** What is left of a context, or of a coprocessor, went to `file`. */
   | {
@@ -94,6 +96,14 @@ export type TraceEvent =
       readonly why: string;
     }
   | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
+
+/** A DMA outside of what is mapped. */
+export interface DmaFaultEvent {
+  readonly access: 'read' | 'write';
+  readonly iova: number;
+  /** Whose command it was for: a queue of the vcoproc, by its number. */
+  readonly queue: number;
+}
 
 /** Where trace events go. Must not throw and must not keep the caller waiting. */
 export type TraceSink = (event: TraceEvent) => void;

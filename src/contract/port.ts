@@ -20,6 +20,8 @@ export interface ChannelMemory {
   readonly window: SharedArrayBuffer;
   /** Doorbells of both sides. */
   readonly bells: SharedArrayBuffer;
+  /** What the coprocessor counts: it alone writes, one word for each, modulo 2^32. */
+  readonly counters: SharedArrayBuffer;
 }
 
 /** One command queue: two rings of one capacity. */

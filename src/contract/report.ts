@@ -31,6 +31,8 @@ export interface CoprocReport {
   /** Why it is not used any more; null while it is. */
   readonly outOfService: string | null;
   readonly switchCost: Spread;
+  /** Translations of its IOMMU that stood in the IOTLB, and those that took a walk of the page table. */
+  readonly iotlb: { readonly hits: number; readonly misses: number };
   /** What its scheduler did wrong, so that another decides in its place; newest last. */
   readonly faults: readonly string[];
 }

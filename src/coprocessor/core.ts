@@ -59,7 +59,7 @@ export class CoprocessorCore implements CoreParts {
   readonly spec: CoprocessorSpec;
   device: Device;
   readonly window: Int32Array;
-  readonly iommu = new Iommu();
+  readonly iommu: Iommu;
   readonly reporter: Reporter;
   readonly host: CoreHost;
   readonly platform: Platform;
@@ -82,6 +82,7 @@ export class CoprocessorCore implements CoreParts {
 
   constructor(spec: CoprocessorSpec, platform: Platform, host: CoreHost, hypervisor: Doorbell) {
     this.spec = spec;
+    this.iommu = new Iommu(new Int32Array(spec.channel.counters));
     this.platform = platform;
     this.host = host;
     this.device = platform.createDevice();
@@ -511,7 +512,7 @@ export class CoprocessorCore implements CoreParts {
 
   protected tellFault(context: Context, access: 'read' | 'write', iova: number): void {
     const untold = context.faults.pass(this.host.now());
-    if (untold !== undefined) this.reporter.iommuFault(context.slot, this.host.now(), access, iova, untold);
+    if (untold !== undefined) this.reporter.iommuFault(context, this.host.now(), access, iova, untold);
   }
 
   #drainPosted(): void {

@@ -87,11 +87,18 @@ export class Reporter {
     this.#send();
   }
 
-  iommuFault(slot: number, now: Instant, access: 'read' | 'write', iova: number, untold: number): void {
+  iommuFault(
+    { slot, queue }: Where,
+    now: Instant,
+    access: 'read' | 'write',
+    iova: number,
+    untold: number,
+  ): void {
     const draft = this.#begin(EVENT.iommuFault, slot, now);
     draft[4] = access === 'write' ? 1 : 0;
     draft[5] = iova | 0;
     draft[6] = untold;
+    draft[7] = queue;
     this.#send();
   }
 

@@ -1,7 +1,7 @@
 import { present } from '../base/assert.ts';
 import { failed, type Outcome } from '../base/outcome.ts';
 import { NO_TIME, after, showDuration, us, type Duration, type Instant } from '../base/units.ts';
-import type { TraceSink } from '../contract/events.ts';
+import type { DmaFaultEvent, TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { QueueService, QueueSpec, Runtime } from '../contract/port.ts';
@@ -24,6 +24,7 @@ import { Supervisor } from './supervisor.ts';
 import { Tenancy, type Tenure } from './tenure.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
+import { showAccess } from '../memory/iommu.ts';
 
 /** Between two questions to a scheduler that has nobody to run. */
 const SHORTEST_REST = us(1);
@@ -54,6 +55,7 @@ export class SharedCoproc {
   switches = 0;
   denials = 0;
   resets = 0;
+  readonly #iotlb = { hits: 0, misses: 0 };
   /** What schedulers of it did wrong, newest last. */
   readonly #faults: string[] = [];
   /** Who decides. A stay or a switch that another one decided is settled with that one. */
@@ -313,7 +315,13 @@ export class SharedCoproc {
   }
 
   settle(outcome: Settled['outcome']): void {
+    this.#count();
     this.tenancy.settle(outcome);
+  }
+
+  /** Adds what the coprocessor counted since: often enough that it has not begun from zero again meanwhile. */
+  #count(): void {
+    this.#supervisor.link.addTranslations(this.#iotlb);
   }
 
   /** Posts one command to the coprocessor. */
@@ -346,11 +354,11 @@ export class SharedCoproc {
     onDenied: (sequence, retryAfter) => this.#switch.onDenied(sequence, retryAfter),
     onLoadFailed: (sequence, reason) => this.#switch.onLoadFailed(sequence, reason),
     onLost: (slot, reason) => this.#onOut(this.members.at(slot), reason),
-    onDmaFault: (slot, access, iova, untold) => {
+    onDmaFault: (slot, dma, untold) => {
       const vcoproc = this.members.at(slot);
-      const where = `0x${iova.toString(16).padStart(8, '0')}`;
+      if (vcoproc === undefined) return;
       const before = untold === 0 ? '' : `, after ${untold} others`;
-      if (vcoproc !== undefined) this.blame(vcoproc, `IOMMU fault: ${access} at ${where}${before}`, false);
+      this.blame(vcoproc, `IOMMU fault: ${showAccess(dma)}${before}`, false, dma);
     },
     onInvalidated: (slot, epoch) => this.members.at(slot)?.invalidated(epoch),
     onDropped: (slot) => {
@@ -423,9 +431,17 @@ export class SharedCoproc {
     this.reschedule();
   }
 
-  blame(vcoproc: Vcoproc, what: string, reset: boolean): void {
+  blame(vcoproc: Vcoproc, what: string, reset: boolean, dma?: DmaFaultEvent): void {
     vcoproc.guilt.blame(what);
-    this.trace({ at: this.now, kind: 'fault', coproc: this.id, vcoproc: vcoproc.name, what, reset });
+    const fault = {
+      at: this.now,
+      kind: 'fault',
+      coproc: this.id,
+      vcoproc: vcoproc.name,
+      what,
+      reset,
+    } as const;
+    this.trace(dma === undefined ? fault : { ...fault, dma });
   }
 
   /** Its scheduler did what none may do; it goes on with another. */
@@ -606,6 +622,7 @@ export class SharedCoproc {
     this.switches = report.switches;
     this.denials = report.denials;
     this.resets = report.resets;
+    Object.assign(this.#iotlb, report.iotlb);
   }
 
   /** What is here of the coprocessor and of one context at this moment. */
@@ -630,6 +647,7 @@ export class SharedCoproc {
   }
 
   get report(): CoprocReport {
+    this.#count();
     const { running, switching, idle, faulted, wall } = this.account.totals;
     return {
       id: this.id,
@@ -648,6 +666,7 @@ export class SharedCoproc {
       isolated: this.#recovery.isolated,
       outOfService: this.#supervisor.retired ?? null,
       switchCost: this.switchCost.spread,
+      iotlb: { ...this.#iotlb },
       faults: [...this.#faults],
     };
   }

@@ -1,5 +1,6 @@
 import { InvariantError, present } from '../base/assert.ts';
 import { between, us, type Duration, type Instant } from '../base/units.ts';
+import type { DmaFaultEvent } from '../contract/events.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
 
@@ -20,7 +21,7 @@ export interface CoprocEvents {
   /** No command of an evicted queue is under way; `sequence` is of the command that evicted it. */
   onEvicted(slot: number, queue: number, sequence: number): void;
   /** `untold`: how many there were before that are not told one by one. */
-  onDmaFault(slot: number, access: 'read' | 'write', iova: number, untold: number): void;
+  onDmaFault(slot: number, dma: DmaFaultEvent, untold: number): void;
   /** The context was taken out without being asked, or was not there. */
   onDropped(slot: number): void;
   /** No translation older than `epoch` is in use. */
@@ -76,7 +77,11 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.evicted:
       return to.onEvicted(slot, word(4), word(5));
     case EVENT.iommuFault:
-      return to.onDmaFault(slot, word(4) === 1 ? 'write' : 'read', word(5) >>> 0, word(6));
+      return to.onDmaFault(
+        slot,
+        { access: word(4) === 1 ? 'write' : 'read', iova: word(5) >>> 0, queue: word(7) },
+        word(6),
+      );
     case EVENT.invalidated:
       return to.onInvalidated(slot, word(4));
     case EVENT.dropped:

@@ -10,7 +10,15 @@ import type {
   QueueSpec,
   Timeline,
 } from '../contract/port.ts';
-import { ATTACHING, CONTROL, NO_SLOT, createChannel, writeInstant, writeService } from '../memory/channel.ts';
+import {
+  ATTACHING,
+  COUNTER,
+  CONTROL,
+  NO_SLOT,
+  createChannel,
+  writeInstant,
+  writeService,
+} from '../memory/channel.ts';
 import { DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import { SafetyTick } from './safety-tick.ts';
 import type { MappedWindow } from './window.ts';
@@ -33,6 +41,9 @@ export class Link {
   readonly window: MappedWindow;
   readonly #control: RingProducer;
   readonly #bells: Int32Array;
+  readonly #counters: Int32Array;
+  /** What stood there when it was asked last. */
+  readonly #counted = { hits: 0, misses: 0 };
   readonly #events: RingConsumer;
   readonly #listener: LinkListener;
   readonly #port: CoprocessorPort;
@@ -59,6 +70,7 @@ export class Link {
     this.channel = channel;
     this.#timeline = timeline;
     this.#bells = new Int32Array(channel.bells);
+    this.#counters = new Int32Array(channel.counters);
     this.#listener = listener;
     this.#control = new RingProducer(channel.control);
     this.#events = new RingConsumer(channel.events);
@@ -101,6 +113,16 @@ export class Link {
   /** Whether the coprocessor is busy making a context known, and answers nobody meanwhile. */
   get attaching(): boolean {
     return Atomics.load(this.#bells, ATTACHING) !== 0;
+  }
+
+  /** Adds what the IOMMU translated since this was asked last. */
+  addTranslations(to: { hits: number; misses: number }): void {
+    const hits = Atomics.load(this.#counters, COUNTER.iotlbHits);
+    const misses = Atomics.load(this.#counters, COUNTER.iotlbMisses);
+    to.hits += (hits - this.#counted.hits) >>> 0;
+    to.misses += (misses - this.#counted.misses) >>> 0;
+    this.#counted.hits = hits;
+    this.#counted.misses = misses;
   }
 
   ring(): void {

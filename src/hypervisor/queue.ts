@@ -14,6 +14,7 @@ import { freshMemory } from '../memory/recycled-memory.ts';
 import { CORRUPT, DESCRIPTOR_WORDS, RingConsumer, RingProducer } from '../memory/ring.ts';
 import type { MemorySource, QueueMemory, Timeline } from '../contract/port.ts';
 import { Batch } from './batch.ts';
+import { showAccess } from '../memory/iommu.ts';
 
 const MAX_ARGS = 14;
 const MAX_OP = 0xffff;
@@ -353,8 +354,8 @@ function read(words: Int32Array, at: number): Completion {
   const results = Array.from(words.subarray(at + 8, at + 16));
   if (kind === COMPLETED.ok) return { status: 'ok', reason: undefined, results };
   if (kind === COMPLETED.dmaFault) {
-    const where = `0x${(words[at + 3]! >>> 0).toString(16).padStart(8, '0')}`;
-    return { status: 'failed', reason: `IOMMU fault: ${code === 1 ? 'write' : 'read'} at ${where}`, results };
+    const dma = { access: code === 1 ? 'write' : 'read', iova: words[at + 3]! >>> 0 } as const;
+    return { status: 'failed', reason: `IOMMU fault: ${showAccess(dma)}`, results };
   }
   return { status: 'failed', reason: `firmware error ${code}`, results };
 }

@@ -17,6 +17,10 @@ export const MESSAGES_SENT = 64;
 /** The slot that the coprocessor is attaching, plus one; 0 when it is not: it answers nobody meanwhile. */
 export const ATTACHING = 80;
 
+/** Words of a channel's counters. */
+export const COUNTER = { iotlbHits: 0, iotlbMisses: 1 } as const;
+const COUNTER_BYTES = 64;
+
 export function createChannel(memory: MemorySource = freshMemory): ChannelMemory {
   return {
     control: memory.shared(ringBytes(64)),
@@ -24,6 +28,7 @@ export function createChannel(memory: MemorySource = freshMemory): ChannelMemory
     posted: memory.shared(ringBytes(256)),
     window: memory.shared(WINDOW_BYTES),
     bells: memory.shared(doorbellBytes(3)),
+    counters: memory.shared(COUNTER_BYTES),
   };
 }
 
@@ -62,7 +67,7 @@ export const EVENT = {
   interrupt: 6,
   /** The context trapped and is lost; 4 the queue of the command, 5… reason. */
   trapped: 7,
-  /** 4 kind of access, 5 address: a DMA outside of what is mapped. 6 how many there were before, untold. */
+  /** 4 kind of access, 5 address: a DMA outside of what is mapped. 6 how many there were before, untold, 7 the queue of the command. */
   iommuFault: 8,
   /** 4 epoch: no translation older than this is in use. */
   invalidated: 9,

@@ -1,3 +1,4 @@
+import { COUNTER } from './channel.ts';
 import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 import { BLOCK, EPOCH, RIGHT, walk, type Rights } from './page-table.ts';
 
@@ -11,6 +12,10 @@ export interface DmaFault {
   readonly access: 'read' | 'write';
   readonly iova: number;
 }
+
+/** `write at 0x00001000`. */
+export const showAccess = ({ access, iova }: DmaFault): string =>
+  `${access} at 0x${iova.toString(16).padStart(8, '0')}`;
 
 /** What one context reaches by DMA: views that are made once, not at each switch. */
 export interface Reach {
@@ -40,8 +45,12 @@ export class Iommu {
   #table: Int32Array | undefined;
   #ram: Uint8Array | undefined;
   #epoch = 0;
-  hits = 0;
-  misses = 0;
+  readonly #counters: Int32Array;
+
+  /** `counters`: where translations that the cache had, and those that it had not, are counted. */
+  constructor(counters: Int32Array = new Int32Array(2)) {
+    this.#counters = counters;
+  }
 
   /** Serves what one context reaches from now on: before its first step. */
   enter({ table, ram }: Reach): void {
@@ -164,14 +173,14 @@ export class Iommu {
     const block = page >>> 9;
     const place = block & (BLOCK_ENTRIES - 1);
     if (this.#blockTags[place] === block) {
-      this.hits++;
+      this.#counters[COUNTER.iotlbHits]!++;
       return this.#inBlock(this.#blocks[place]!, iova, right);
     }
     const index = page & (ENTRIES - 1);
     let entry = this.#entries[index]!;
-    if (this.#tags[index] === page) this.hits++;
+    if (this.#tags[index] === page) this.#counters[COUNTER.iotlbHits]!++;
     else {
-      this.misses++;
+      this.#counters[COUNTER.iotlbMisses]!++;
       entry = walk(this.#table!, iova);
       if (entry === 0) return -1;
       const first = (entry >>> 12) - (page & 511);

@@ -27,6 +27,9 @@ export const coprocReportSchema = z
     isolated: count,
     outOfService: z.string().nullable().meta({ description: 'Why it is not used any more.' }),
     switchCost: spread,
+    iotlb: z.strictObject({ hits: count, misses: count }).meta({
+      description: 'Translations that stood in the IOTLB, and those that took a walk of the page table.',
+    }),
     faults: z.array(z.string()).meta({ description: 'What its scheduler did wrong, newest last.' }),
   })
   .meta({ id: 'coproc', description: 'running + switching + idle + faulted = wall, exactly.' });

@@ -84,7 +84,7 @@ export function verdict(report: RunReport): string {
   return `${counted(report.domains.length, 'domain')} ${report.domains.every(({ state }) => state === 'finished') ? 'finished' : 'over'}, ${counted(results.length, 'result')} right, all laws hold`;
 }
 
-export function percent(part: Duration, whole: Duration): string {
+export function percent(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;
 }
 

@@ -47,6 +47,28 @@ const submit = (gpu: GuestCoproc, op: number, [at, length]: readonly [number, nu
   gpu.submit({ op, args: [at | 0, length] });
 
 describe.each(RUNTIMES)('DMA outside of what is mapped, %s', (kind) => {
+  it('is recorded with the access, the address and the queue of the command, and the IOTLB counts what it did', async () => {
+    await withRig(kind, { firmware: dma }, async (rig) => {
+      await rig.domain('outside', { gpu0: 'dma' }, async (domain) => {
+        const gpu = domain.coproc('gpu0');
+        const queues = [gpu.createQueue(), gpu.createQueue()];
+        const iova = gpu.map(domain.memory.allocate(PAGE), 'read');
+        for (let round = 0; round < 3; round++) await submit(gpu, READ, [iova, PAGE]);
+        await queues[1]!.submit({ op: WRITE, args: [iova | 0, PAGE] });
+        await queues[0]!.submit({ op: READ, args: [0x7000_0000, 1] });
+      });
+      const report = await rig.run();
+      expect(rig.trace.flatMap((event) => (event.kind === 'fault' ? [event.dma] : []))).toEqual([
+        { access: 'write', iova: expect.any(Number) as number, queue: 2 },
+        { access: 'read', iova: 0x7000_0000, queue: 1 },
+      ]);
+      const [{ iotlb }] = report.coprocs as [(typeof report.coprocs)[0]];
+      // One walk for the page and one for where nothing is, unless the context left in between.
+      expect(iotlb.misses).toBeGreaterThanOrEqual(2);
+      expect(iotlb.hits + iotlb.misses).toBe(5);
+    });
+  });
+
   it('fails its command with the address, moves not a byte and costs nobody else anything', async () => {
     await withRig(kind, { firmware: dma }, async (rig) => {
       await rig.domain('streams', { gpu0: 'stream' }, streaming(10));

@@ -221,6 +221,7 @@ function coprocRun(
       isolated: 0,
       outOfService: null,
       switchCost: spread(costs),
+      iotlb: { hits: 9000, misses: costs.length },
       faults: [],
     },
     vcoprocs: vcoprocs.map((id) => {

@@ -23,13 +23,14 @@ export function switchSection(report: RunReport, trace: readonly TraceEvent[], c
     <h2>Switch cost and waiting</h2>
     <h3>What a world switch cost</h3>
     ${table(
-      ['coprocessor', 'scheduler', ['slice'], ['denied'], ['resets'], ...heads],
+      ['coprocessor', 'scheduler', ['slice'], ['denied'], ['resets'], ['IOTLB hits'], ...heads],
       report.coprocs.map(
         (coproc) =>
           html`<tr>
             <td class="name"><b>${coproc.id}</b></td>
             <td>${coproc.scheduler}</td>
-            ${num(showDuration(coproc.timeslice))}${num(coproc.denials)}${num(coproc.resets)}${spread(coproc.switchCost)}
+            ${num(showDuration(coproc.timeslice))}${num(coproc.denials)}${num(coproc.resets)}
+            ${num(percent(coproc.iotlb.hits, coproc.iotlb.hits + coproc.iotlb.misses))}${spread(coproc.switchCost)}
             <td>${histogram(costs.get(coproc.id) ?? [], `switch cost of ${coproc.id}`, SWITCH_COLOUR)}</td>
           </tr>`,
       ),
