@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { FIRMWARE_ATTACKS } from './firmware-attacks.ts';
-import { GUEST_ATTACKS } from './guest-attacks.ts';
+import { GUEST_ATTACKS, rubbishInQueues } from './guest-attacks.ts';
 import { beside, type Attack } from './witness.ts';
 
 const ATTACKS: Readonly<Record<string, Attack>> = { ...FIRMWARE_ATTACKS, ...GUEST_ATTACKS };
+/** Of rubbish: what is overwritten, with what and when. */
+const SEEDS = 40;
 const doc = readFileSync(fileURLToPath(new URL('../../docs/hostile.md', import.meta.url)), 'utf8');
 const alone = await beside('simulated', {});
 
@@ -16,6 +18,7 @@ const WORDS: Readonly<Record<Attack['ends'], readonly string[]>> = {
   failed: ['failed'],
   harmless: ['harmless'],
   either: ['failed', 'harmless'],
+  any: ['failed', 'harmless', 'isolated'],
 };
 
 describe('the table of docs/hostile.md', () => {
@@ -39,6 +42,12 @@ describe('an attack, simulated', () => {
     const { seen, endings } = await beside('simulated', { [name]: attack });
     expect(WORDS[attack.ends]).toContain(endings[name]);
     expect(seen).toEqual(alone.seen);
+  });
+});
+
+describe('rubbish in the memory of its queues', () => {
+  it.each(Array.from({ length: SEEDS }, (_, seed) => seed))('is nobody else’s, seed %i', async (seed) => {
+    expect((await beside('simulated', { rubbish: rubbishInQueues(seed) })).seen).toEqual(alone.seen);
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { present } from '../../src/base/assert.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import { us } from '../../src/base/units.ts';
 import type { GuestCoproc } from '../../src/contract/guest.ts';
 import type { Attack } from './witness.ts';
@@ -25,6 +26,46 @@ function untilRefused(act: () => unknown): number {
     }
   }
 }
+
+/**
+ * Overwrites words of the rings and boards that it shares with the coprocessor, indices above all, while commands are
+ * under way. Not of the guest's interface: what a guest could do that owned that memory.
+ */
+export const rubbishInQueues = (seed: number): Attack => ({
+  ends: 'any',
+  main: async (domain, rig) => {
+    const random = seededRandom(seed);
+    const gpu = domain.coproc('gpu0');
+    const own = present(
+      rig.hypervisor.vcoprocs.find(({ name }) => name.startsWith(`${domain.name}/`)),
+      'the domain has a vcoproc',
+    );
+    const queues = [gpu, gpu.createQueue({ capacity: 4, priority: 12 }), gpu.createQueue({ priority: 2 })];
+    const shared = (): SharedArrayBuffer[] => [
+      own.queues.board,
+      ...own.queues.specs.flatMap(({ memory }) => [memory.commands, memory.completions]),
+    ];
+    const oneOf = <T>(options: readonly T[]): T => options[random.below(options.length)]!;
+    for (let round = 0; round < 80; round++) {
+      for (let n = random.below(6); n > 0; n--)
+        void oneOf(queues).submit({ op: 4, args: [random.below(50)] });
+      const words = new Int32Array(oneOf(shared()));
+      // The indices of a ring stand in words 0, 32 and 33.
+      const at = oneOf([0, 0, 32, 32, 33, random.below(words.length)]);
+      const value = oneOf([
+        0,
+        -1,
+        0x4000_0000,
+        -0x8000_0000,
+        random.bits(),
+        (words[at]! + random.below(9) - 4) | 0,
+      ]);
+      Atomics.store(words, at, value);
+      if (random.below(4) === 0) gpu.registers.write(0x0c, 1);
+      await domain.sleep(us(random.below(60)));
+    }
+  },
+});
 
 /** What a guest can try with firmware that does its duty, each by its name in docs/hostile.md. */
 export const GUEST_ATTACKS: Readonly<Record<string, Attack>> = {
@@ -197,6 +238,7 @@ export const GUEST_ATTACKS: Readonly<Record<string, Attack>> = {
       }
     },
   },
+  'rubbish in the memory of its queues': rubbishInQueues(1),
   'ring index that cannot be': {
     ends: 'failed',
     main: async (domain, rig) => {

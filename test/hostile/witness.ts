@@ -8,9 +8,10 @@ import { STREAM_BYTES, ownFirmware, reasonOf, vcoprocOf } from './support.ts';
 
 /**
  * How an attack ends for whoever tries it: its domain is not created; it crashes; its vcoproc never gets the
- * coprocessor again; its command fails; nothing comes of it. `either` of the last two, as chance has it.
+ * coprocessor again; its command fails; nothing comes of it. `either` of the last two or
+ * `any` of the last three, as chance has it.
  */
-export type Ending = 'refused' | 'crashed' | 'isolated' | 'failed' | 'harmless' | 'either';
+export type Ending = 'refused' | 'crashed' | 'isolated' | 'failed' | 'harmless' | 'either' | 'any';
 
 export interface Attack {
   /** WebAssembly text, or the name of a kernel; `spin` unless given. */
