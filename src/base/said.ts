@@ -18,3 +18,26 @@ export const namedMessageOf = (thrown: unknown): string =>
 
 /** The first line of what was thrown. */
 export const firstLineOf = (thrown: unknown): string => messageOf(thrown).split('\n', 1)[0]!;
+
+/** Its stack, with paths as they are: in a stack they stand as URLs. */
+export function stackOf(thrown: unknown): string {
+  const stack = inWords(() => (thrown instanceof Error ? thrown.stack : thrown));
+  return stack.replace(/(?:%[\da-f]{2})+/gi, (bytes) => {
+    try {
+      return decodeURIComponent(bytes);
+    } catch {
+      return bytes;
+    }
+  });
+}
+
+/** Where it was thrown, in `file` or below its folder: `guest.mjs:7:3`. Nothing when its stack does not say. */
+export function placeOf(thrown: unknown, file: string): string | undefined {
+  const folder = file.slice(0, file.lastIndexOf('/') + 1);
+  if (folder === '' || !(thrown instanceof Error)) return undefined;
+  for (const after of stackOf(thrown).split(folder).slice(1)) {
+    const [, name, at] = /^([^\s()?]+?)(?:\?[^:\s]*)?(:\d+:\d+)/.exec(after) ?? [];
+    if (name !== undefined) return `${name}${at}`;
+  }
+  return undefined;
+}

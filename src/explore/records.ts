@@ -19,7 +19,8 @@ export interface RunRecord {
   readonly asked: number;
 }
 
-const PREFIX = 'records-';
+/** What the names of record files begin with. */
+export const RECORDS = 'records-';
 const packr = new Packr({ useRecords: false });
 
 /** The records of one campaign on disk: appended, each with its length in front, so that a cut end is noticed and left. */
@@ -48,7 +49,7 @@ export class RecordFile {
 function create(folder: string): number {
   for (let number = 0; ; number++) {
     try {
-      return openSync(join(folder, `${PREFIX}${number}.msgpack`), 'wx');
+      return openSync(join(folder, `${RECORDS}${number}.msgpack`), 'wx');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
@@ -60,7 +61,7 @@ export function readRecords(folder: string): Map<number, RunRecord> {
   const records = new Map<number, RunRecord>();
   let files: string[];
   try {
-    files = readdirSync(folder).filter((name) => name.startsWith(PREFIX));
+    files = readdirSync(folder).filter((name) => name.startsWith(RECORDS));
   } catch {
     return records;
   }

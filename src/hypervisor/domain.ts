@@ -1,4 +1,4 @@
-import { messageOf, namedMessageOf } from '../base/said.ts';
+import { messageOf, namedMessageOf, placeOf } from '../base/said.ts';
 import { compileTable } from '../../machines/table.ts';
 import { domainMachine, type DomainEvent } from '../../machines/domain.ts';
 import { InvariantError } from '../base/assert.ts';
@@ -159,7 +159,13 @@ export class Domain {
   }
 
   crash(error: unknown): void {
-    this.#over('CRASH', namedMessageOf(error));
+    this.#over('CRASH', this.#said(namedMessageOf(error), error));
+  }
+
+  /** Whoever wrote the guest looks for the line. */
+  #said(words: string, error: unknown): string {
+    const place = placeOf(error, this.settings.description.kernel);
+    return place === undefined ? words : `${words} at ${place}`;
   }
 
   pause(): void {
@@ -199,7 +205,7 @@ export class Domain {
         const { ok, detail } = check();
         this.#results.push({ what, ok: ok === true, detail: String(detail) });
       } catch (error) {
-        this.#results.push({ what, ok: false, detail: messageOf(error) });
+        this.#results.push({ what, ok: false, detail: this.#said(messageOf(error), error) });
       }
     }
   }

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { makeFolder } from './files.ts';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TraceEvent } from '../contract/events.ts';
 import type { RunReport } from '../contract/report.ts';
@@ -26,7 +27,7 @@ export async function writeFailure(
     onEvent: (event) => events.push(event),
     onEnd: (hypervisor) => (report = reportOf(hypervisor, reduced)),
   });
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const path = join(folder, 'reduced.json');
   writeFileSync(path, writeTape(reduced));
   writeFileSync(join(folder, 'tape.json'), writeTape(whole));

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { GuestError, type GuestFile } from '../contract/guest.ts';
 import type { DomainId } from '../contract/names.ts';
@@ -63,13 +73,38 @@ export class ResultFiles {
   }
 }
 
-/** Refuses an output folder that cannot be made, or holds what no earlier run wrote. Changes nothing yet. */
-export function checkOutput(folder: string): void {
-  const above = existing(folder);
-  if (!statSync(above).isDirectory()) {
-    throw new UsageError(`${shown(above)} is not a folder; expected a new or empty one for --out`);
+/** Makes a folder, and those above it that are not there. */
+export function makeFolder(folder: string, mode?: number): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder), mode);
+  // One by one: Node 20 never returns from `recursive` where the system says that a folder is not there which is.
+  try {
+    mkdirSync(folder, mode);
+  } catch (error) {
+    // Somebody else may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  if (above !== folder) return;
+}
+
+/** Refuses a folder in which nothing can be written, by trying. Leaves nothing. `option` is what asked for it. */
+export function checkWritable(folder: string, option: string): void {
+  const above = existing(folder);
+  if (!statSync(above).isDirectory())
+    throw new UsageError(`${shown(above)} is not a folder; expected a new or empty one for ${option}`);
+  try {
+    rmdirSync(mkdtempSync(join(above, '.covisor-')));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${option} ${shown(folder)}: it cannot be written (${code}); expected a folder that can`,
+    );
+  }
+}
+
+/** Refuses an output folder that cannot be written, or holds what no earlier run wrote. Changes nothing yet. */
+export function checkOutput(folder: string): void {
+  checkWritable(folder, '--out');
+  if (!existsSync(folder)) return;
   const found = filesBelow(folder);
   const earlier = earlierRun(folder);
   const stranger = found.find((file) => !earlier.has(file) && !(earlier.size > 0 && isDumpName(file)));
@@ -101,12 +136,13 @@ function earlierRun(folder: string): ReadonlySet<string> {
   }
 }
 
-/** Replaces the output folder by these files. */
+/** Replaces what is in the output folder by these files. */
 export function writeOutput(folder: string, files: ReadonlyMap<string, Uint8Array | string>): void {
-  rmSync(folder, { recursive: true, force: true });
+  makeFolder(folder);
+  for (const entry of readdirSync(folder)) rmSync(join(folder, entry), { recursive: true, force: true });
   for (const [path, content] of files) {
     const file = join(folder, ...path.split('/'));
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(file, content);
   }
 }

@@ -1,4 +1,6 @@
-import { firstLineOf } from '../base/said.ts';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { firstLineOf, placeOf } from '../base/said.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import type { DomainDescription } from '../contract/system.ts';
 import { refuse } from './config/problem.ts';
@@ -10,9 +12,10 @@ export async function loadGuest({ name, kernel, position }: DomainDescription): 
   try {
     program = (await loadDefault(kernel)) as Partial<GuestProgram> | undefined | null;
   } catch (error) {
+    const place = placeOf(error, kernel) ?? (await firstMistake(kernel));
     return refuse(
       position,
-      `the guest program ${kernel} of ${name} cannot be loaded: ${firstLineOf(error)}`,
+      `the guest program ${kernel} of ${name} cannot be loaded: ${firstLineOf(error)}${place === undefined ? '' : ` at ${place}`}`,
       'expected a module that loads',
     );
   }
@@ -24,4 +27,18 @@ export async function loadGuest({ name, kernel, position }: DomainDescription): 
     );
   }
   return program as GuestProgram;
+}
+
+/** Where a program does not parse, if it is this one: Node keeps that to itself. */
+async function firstMistake(file: string): Promise<string | undefined> {
+  const { default: ts } = await import('typescript');
+  const { diagnostics = [] } = ts.transpileModule(readFileSync(file, 'utf8'), {
+    reportDiagnostics: true,
+    fileName: file,
+    compilerOptions: { allowJs: true },
+  });
+  const [first] = diagnostics;
+  if (first?.file === undefined || first.start === undefined) return undefined;
+  const { line, character } = first.file.getLineAndCharacterOfPosition(first.start);
+  return `${basename(file)}:${line + 1}:${character + 1}`;
 }

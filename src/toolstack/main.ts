@@ -2,10 +2,14 @@
 import { main } from './cli.ts';
 import { EXIT } from './terminal.ts';
 
-// Whoever reads has seen enough, as `head` has: no reason for a complaint.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT.ok);
+// A guest that wants to end the process ends its domain: while one runs, `process.exit` is not this.
+const leave = process.exit.bind(process);
+
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  // Whoever reads has seen enough, as `head` has: no reason for a complaint.
+  if (code === 'EPIPE') leave(EXIT.ok);
+  process.stderr.write(`covisor: nothing can be written to stdout: ${message}\n`);
+  leave(EXIT.infrastructure);
 });
 
 process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr });

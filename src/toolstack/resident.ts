@@ -1,5 +1,5 @@
 import { catchStrays, type Strays } from './strays.ts';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expectedOneOf } from '../base/nearest.ts';
 import { between, us } from '../base/units.ts';
@@ -20,7 +20,7 @@ import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
 import { DumpKeeper, keepDump } from './dump/keeper.ts';
 import { injectInto } from './inject.ts';
-import { readAsset, resultPath } from './files.ts';
+import { makeFolder, readAsset, resultPath } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
 import { writeWhole } from './sealed-file.ts';
@@ -339,7 +339,7 @@ export class ResidentSystem {
         const path = resultPath(domain, file);
         if (out === undefined) return path;
         const place = join(out, ...path.split('/'));
-        mkdirSync(dirname(place), { recursive: true });
+        makeFolder(dirname(place));
         writeFileSync(place, content);
         return path;
       },

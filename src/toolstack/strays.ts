@@ -1,5 +1,6 @@
 import { InvariantError } from '../base/assert.ts';
-import { messageOf } from '../base/said.ts';
+import { stackOf } from '../base/said.ts';
+import { GuestError } from '../contract/guest.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 
 export interface Strays {
@@ -9,8 +10,8 @@ export interface Strays {
 }
 
 /**
- * Catches what a guest throws or rejects where nobody waits for it, which would end the process. It costs the domain
- * whose module its stack names; `unknown` is told where that cannot be said.
+ * Catches what would end the process: what a guest throws or rejects where nobody waits for it, and its `process.exit`,
+ * which throws. It costs the domain whose module its stack names; `unknown` is told where that cannot be said.
  */
 export function catchStrays(
   domains: () => readonly Domain[],
@@ -27,27 +28,16 @@ export function catchStrays(
     for (const domain of guilty) domain.crash(error);
     if (guilty.length === 0) unknown(error, running);
   };
+  const { exit } = process;
+  process.exit = () => {
+    throw new GuestError('a guest cannot end the process; return from main, or throw');
+  };
   process.on('unhandledRejection', stray).on('uncaughtException', stray);
   return {
     broken,
-    release: () => void process.off('unhandledRejection', stray).off('uncaughtException', stray),
+    release: () => {
+      process.exit = exit;
+      process.off('unhandledRejection', stray).off('uncaughtException', stray);
+    },
   };
-}
-
-/** Where it comes from, as paths: a stack has them as URLs. */
-function stackOf(error: unknown): string {
-  try {
-    const stack = String(error instanceof Error ? error.stack : error);
-    return stack.replace(/(?:%[\da-f]{2})+/gi, (bytes) => decodeOr(bytes));
-  } catch {
-    return messageOf(error);
-  }
-}
-
-function decodeOr(bytes: string): string {
-  try {
-    return decodeURIComponent(bytes);
-  } catch {
-    return bytes;
-  }
 }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -72,9 +72,29 @@ describe('a process', () => {
     const careless = guest(`void Promise.reject(new Error('let go of 100% ')); await domain.sleep(1e9);`);
     const folder = systems.make({ 'guests/left.js': careless });
     const { status, stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--runtime', runtime);
-    expect(stdout).toContain('FAIL left: crashed: Error: let go of 100%');
+    expect(stdout).toContain('FAIL left: crashed: Error: let go of 100%  at left.js:');
     expect(stdout).toContain('ok   right: squares: 0,1,4');
     expect(status, stderr).toBe(1);
+  });
+
+  test.each(RUNTIMES)('outlives a guest that wants to end it, on %s', (runtime) => {
+    const folder = systems.make({ 'guests/left.js': guest('await domain.sleep(1e5); process.exit(0);') });
+    const { status, stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--runtime', runtime);
+    expect(stdout).toContain('FAIL left: crashed: GuestError: a guest cannot end the process');
+    expect(stdout).toContain('ok   right: squares: 0,1,4');
+    expect(status, stderr).toBe(1);
+  });
+
+  test('says in one line that nothing can be written to where it should', (context) => {
+    context.skip(!existsSync('/dev/full'), 'no device that is always full');
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [...source, 'schema'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(stderr).toMatch(/^covisor: nothing can be written to stdout: ENOSPC.*\n$/);
+    expect(status).toBe(3);
   });
 
   test('that stays outlives what a guest throws where nobody waits, and knows which guest it was', async () => {
@@ -94,7 +114,11 @@ describe('a process', () => {
     try {
       await vi.waitFor(async () =>
         expect((await hypervisor.state()).domains).toMatchObject([
-          { name: 'left', state: 'crashed', reason: 'Error: thrown 100% alone' },
+          {
+            name: 'left',
+            state: 'crashed',
+            reason: expect.stringMatching(/^Error: thrown 100% alone at left.js:\d+:\d+$/) as string,
+          },
           { name: 'right', state: 'running' },
         ]),
       );

@@ -106,12 +106,12 @@ const MISTAKES: readonly Mistake[] = [
   [
     'a guest that throws at import',
     { 'guests/left.js': `throw new Error('early\\nand late');\n` },
-    /left\.cfg:1:\d+: the guest program .* cannot be loaded: early; expected a module that loads/,
+    /left\.cfg:1:\d+: the guest program .* cannot be loaded: early at left\.js:1:7; expected a module that loads/,
   ],
   [
     'a guest with a syntax error',
-    { 'guests/left.js': 'export default {\n' },
-    /left\.cfg:1:\d+: the guest program .* cannot be loaded: .*; expected a module that loads/,
+    { 'guests/left.js': 'export default {\n  ;\n' },
+    /left\.cfg:1:\d+: the guest program .* cannot be loaded: .* at left\.js:2:3; expected a module that loads/,
   ],
   [
     'a parameter that the scheduler does not know',
@@ -136,8 +136,16 @@ describe.each(MISTAKES)('%s', (_what, changes, line) => {
   });
 });
 
+const rubbish = { 'firmware/noop.wasm': Uint8Array.of(1, 2, 3) };
+
+test('firmware that is none is found by check, which starts nothing', async () => {
+  await refused(
+    ['check', systems.make(rubbish)],
+    /left\.cfg:4:\d+: firmware noop is no valid WebAssembly.*; expected firmware that can be loaded/,
+  );
+});
+
 describe('what only starting can tell', () => {
-  const rubbish = { 'firmware/noop.wasm': Uint8Array.of(1, 2, 3) };
   const large = left('noop', 'render');
   test.each(RUNTIMES)('%s: firmware that is none', async (runtime) => {
     await refused(
@@ -171,6 +179,17 @@ describe('a command line that is wrong', () => {
     [['run', 'SYSTEM', '--for=-1s'], /--for -1s: not a length of time/],
     [['run', 'SYSTEM', '--runtime', 'thread'], /argument 'thread' is invalid.*threads, simulated/],
     [['run', 'SYSTEM', 'lefd'], /no domain lefd in .*; expected one of left, right; did you mean left\?/],
+    [['run', 'SYSTEM', '--out', '/dev/null/x'], /\/dev\/null is not a folder; expected a new or empty one/],
+    [
+      ['run', 'SYSTEM', '--out', '/proc/x'],
+      /--out \/proc\/x: it cannot be written \(ENOENT\); expected a folder/,
+    ],
+    [['up', 'SYSTEM', '--dumps', '/proc/x'], /--dumps \/proc\/x: it cannot be written/],
+    [
+      ['explore', 'small', '--out', 'docs'],
+      /docs holds .*, which no campaign wrote there; expected an empty/,
+    ],
+    [['list', '--socket', `/tmp/${'x'.repeat(103)}`], /too long for a socket; expected 107 bytes at most/],
     [['run', 'SYSTEM', '--input', 'none.png'], /--input none\.png cannot be read; expected a picture/],
   ];
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Runtime } from '../../contract/port.ts';
 import type { GuestFile } from '../../contract/guest.ts';
 import type { SystemDescription } from '../../contract/system.ts';
 import type { SavedDomain, SavedSystem } from '../../hypervisor/saved.ts';
-import { shown } from '../files.ts';
+import { checkWritable, makeFolder, shown } from '../files.ts';
 import { readSealed, sealInBackground, unseal, writeWhole, type SealedKind } from '../sealed-file.ts';
 import { UsageError } from '../usage.ts';
 import { version } from '../version.ts';
@@ -42,8 +42,10 @@ interface Manifest {
   readonly files: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** Refuses a place that holds something else. Changes nothing. */
+/** Refuses a place that cannot be written, or holds something else. Changes nothing. */
 export function checkPlace(folder: string): void {
+  // It is made beside its place.
+  checkWritable(dirname(folder), 'checkpoint');
   if (!existsSync(folder)) return;
   const isFolder = statSync(folder).isDirectory();
   if (isFolder && (readdirSync(folder).length === 0 || existsSync(join(folder, MANIFEST_FILE)))) return;
@@ -61,7 +63,7 @@ export async function writeCheckpoint(
   const part = join(dirname(folder), `.${basename(folder)}.part`);
   const before = join(dirname(folder), `.${basename(folder)}.before`);
   rmSync(part, { recursive: true, force: true });
-  mkdirSync(part, { recursive: true, mode: 0o700 });
+  makeFolder(part, 0o700);
   let size = 0;
   const files: { name: string; sha256: string }[] = [];
   const put = async (name: string, kind: SealedKind, value: unknown): Promise<void> => {

@@ -1,7 +1,14 @@
 import { Command, Option } from 'commander';
 import { resolve } from 'node:path';
 import { textTable, type Column } from '../../observe/text-table.ts';
-import { ControlError, NotRunningError, connect, defaultSocket, type Connection } from '../control/client.ts';
+import {
+  badSocketPath,
+  ControlError,
+  NotRunningError,
+  connect,
+  defaultSocket,
+  type Connection,
+} from '../control/client.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError } from '../usage.ts';
 
@@ -16,8 +23,12 @@ export interface ControlFlags {
 export const socketOption = (): Option =>
   new Option('--socket <path>', "the control socket (default: in the user's runtime directory)");
 
-export const socketOf = ({ socket }: Pick<ControlFlags, 'socket'>): string =>
-  resolve(socket ?? defaultSocket());
+export function socketOf({ socket }: Pick<ControlFlags, 'socket'>): string {
+  const path = resolve(socket ?? defaultSocket());
+  const bad = badSocketPath(path);
+  if (bad !== undefined) throw new UsageError(bad);
+  return path;
+}
 
 /** A command that asks a running hypervisor; `examples` are lines below its help. */
 export function controlCommand(name: string, what: string, examples: readonly string[]): Command {

@@ -1,5 +1,6 @@
+import { makeFolder } from '../files.ts';
 import type { Command } from 'commander';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -99,7 +100,7 @@ function socketFolder(flags: ControlFlags): Finding {
   const what = 'socket';
   const socket = socketOf(flags);
   try {
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(socket), 0o700);
     accessSync(dirname(socket), constants.W_OK);
     return { what, ok: true, detail: socket };
   } catch {

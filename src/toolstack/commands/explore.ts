@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { START, showDuration, toSeconds, type Duration } from '../../base/units.ts';
 import { runCampaign } from '../../explore/campaign.ts';
 import { replayed } from '../../explore/decisions.ts';
-import { RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
+import { RECORDS, RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
 import { shrink } from '../../explore/shrink.ts';
 import type { Subject } from '../../explore/subject.ts';
 import { tapeOf, type Tape } from '../../explore/tape.ts';
@@ -15,7 +15,7 @@ import { newEpoch, threadClock } from '../../runtime/threads/clock.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import { readPlanFile } from '../fault-plan.ts';
 import { writeFailure } from '../failure-files.ts';
-import { shown } from '../files.ts';
+import { checkWritable, makeFolder, shown } from '../files.ts';
 import { SMALL, openSubject } from '../subject.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError, parseDuration, parseWhole } from '../usage.ts';
@@ -229,18 +229,25 @@ function parseSeeds(text: string): { first: number; last: number } {
   return { first, last };
 }
 
+/** Refuses a folder with things in it of which none is a campaign's. */
+function checkRecords(folder: string): void {
+  const found = existsSync(folder) ? readdirSync(folder) : [];
+  if (found.length > 0 && !found.some((name) => name.startsWith(RECORDS)))
+    throw new UsageError(
+      `${shown(folder)} holds ${found[0]}, which no campaign wrote there; expected an empty folder or an earlier campaign's for --out`,
+    );
+}
+
 /** The folder for records. Where nothing can be written, a new one of the machine's own. */
 function outFolder(wanted: string | undefined, system: string, stderr: NodeJS.WriteStream): string {
   const out = resolve(wanted ?? join('out', `explore-${basename(resolve(system))}`));
-  let above = out;
-  while (!existsSync(above)) above = dirname(above);
   try {
-    accessSync(above, constants.W_OK);
-    mkdirSync(out, { recursive: true });
+    checkWritable(out, '--out');
+    checkRecords(out);
+    makeFolder(out);
     return out;
-  } catch {
-    if (wanted !== undefined)
-      throw new UsageError(`--out ${wanted}: it cannot be written; expected a folder that can`);
+  } catch (error) {
+    if (wanted !== undefined) throw error;
     const other = mkdtempSync(join(tmpdir(), 'covisor-explore-'));
     stderr.write(`${out} cannot be written: records go to ${other}\n`);
     return other;

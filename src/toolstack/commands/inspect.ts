@@ -6,8 +6,10 @@ import { runReportJsonSchema } from '../../observe/json-schema.ts';
 import { textTable } from '../../observe/text-table.ts';
 import { platforms } from '../../platforms/index.ts';
 import { schedulers } from '../../schedulers/index.ts';
+import type { DomainDescription, SystemDescription } from '../../contract/system.ts';
 import type { Terminal } from '../terminal.ts';
-import { showPosition } from '../config/problem.ts';
+import { refuse, showPosition } from '../config/problem.ts';
+import { systemFirmware } from '../firmware.ts';
 import { loadGuest } from '../guest-loader.ts';
 import { readSystem } from '../known.ts';
 import { platformsOf } from '../platforms.ts';
@@ -80,6 +82,7 @@ export const checkCommand = (terminal: Terminal): Command =>
       for (const domain of domains) await loadGuest(domain);
       await platformsOf(system);
       checkScheduling(system, domains, await schedulersOf(system));
+      checkFirmware(system, domains);
       for (const { what, ...position } of system.warnings)
         terminal.stderr.write(`${showPosition(position)}: ${what}\n`);
       if (json) {
@@ -98,3 +101,13 @@ export const checkCommand = (terminal: Terminal): Command =>
         `${[system.model, counted(coprocs.length, 'coprocessor'), ...coprocs, counted(guests.length, 'domain'), ...guests, 'ok'].join('\n')}\n`,
       );
     });
+
+/** Refuses firmware that no coprocessor would take. */
+function checkFirmware(system: SystemDescription, domains: readonly DomainDescription[]): void {
+  const load = systemFirmware(system, false);
+  for (const { coprocs } of domains)
+    for (const { firmware, position } of coprocs) {
+      const loaded = load(firmware);
+      if (loaded.kind === 'failed') refuse(position, loaded.reason, 'expected firmware that can be loaded');
+    }
+}

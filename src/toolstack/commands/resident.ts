@@ -1,6 +1,6 @@
 import { firstLineOf } from '../../base/said.ts';
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Runtime } from '../../contract/port.ts';
@@ -10,10 +10,10 @@ import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
 import { ThreadsRuntime } from '../../runtime/threads/runtime.ts';
 import type { Checkpoint } from '../checkpoint/folder.ts';
 import { resumedSystem } from '../checkpoint/resumed-system.ts';
-import { ControlError, NotRunningError, connect, type Connection } from '../control/client.ts';
+import { ControlError, NotRunningError, SilentError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
 import { checkPlan, readPlanFile, verified } from '../fault-plan.ts';
-import { shown } from '../files.ts';
+import { checkWritable, makeFolder, shown } from '../files.ts';
 import { readSystem } from '../known.ts';
 import { ResidentSystem, type ResidentOptions } from '../resident.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
@@ -61,6 +61,7 @@ Examples:
       const socket = socketOf(flags);
       const seed = parseWhole(flags.seed, '--seed', -(2 ** 31), 2 ** 31 - 1);
       const system = readSystem(folder);
+      checkFolders(flags);
       exit(
         flags.detach
           ? await detach(['up', folder, '--seed', flags.seed], flags, socket, terminal)
@@ -76,6 +77,7 @@ export async function resumeStaying(
   terminal: Terminal,
 ): Promise<number> {
   const socket = socketOf(flags);
+  checkFolders(flags);
   const origin = { system: resumedSystem(checkpoint), seed: checkpoint.seed, resume: checkpoint };
   return flags.detach
     ? detach(['resume', folder], flags, socket, terminal)
@@ -130,6 +132,11 @@ async function stay(
   }
 }
 
+function checkFolders({ out, dumps }: Staying): void {
+  if (out !== undefined) checkWritable(resolve(out), '--out');
+  if (dumps !== undefined) checkWritable(resolve(dumps), '--dumps');
+}
+
 /** Starts another process that stays, and waits until it answers or is gone. */
 async function detach(
   command: readonly string[],
@@ -143,7 +150,7 @@ async function detach(
       `a hypervisor listens on ${socket} already (process ${running}); stop it with covisor down, or name another --socket`,
     );
   }
-  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(socket), 0o700);
   const log = join(dirname(socket), `${basename(socket, '.sock')}.log`);
   const out = openSync(log, 'w', 0o600);
   const args = [...command, '--socket', socket];
@@ -158,15 +165,22 @@ async function detach(
   let gone: number | undefined;
   child.once('exit', (code) => (gone = code ?? EXIT.infrastructure));
   for (let look = 0; look < READY_LOOKS && gone === undefined; look++) {
-    if ((await whoAnswers(socket)) === child.pid) {
+    const answers = await whoAnswers(socket).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      rmSync(log);
+      throw error;
+    });
+    if (answers === child.pid) {
       child.unref();
       stderr.write(`up, process ${child.pid}, socket ${socket}, log ${shown(log)}\n`);
       return EXIT.ok;
     }
     await afterMilliseconds(READY_MS);
   }
-  child.kill();
-  stderr.write(`${readFileSync(log, 'utf8')}the system did not come up; ${shown(log)} has its words\n`);
+  if (gone === undefined) child.kill('SIGKILL');
+  stderr.write(readFileSync(log, 'utf8'));
+  rmSync(log);
+  if (gone === undefined) stderr.write('the system did not come up in time; run it without --detach\n');
   return gone ?? EXIT.infrastructure;
 }
 
@@ -178,6 +192,7 @@ async function whoAnswers(socket: string): Promise<number | undefined> {
     return (await connection.info()).pid;
   } catch (error) {
     // It starts or ends, or nobody is there.
+    if (error instanceof SilentError) throw error;
     if (error instanceof NotRunningError || error instanceof ControlError) return undefined;
     throw error;
   } finally {

@@ -2,6 +2,7 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TraceEvent } from '../../contract/events.ts';
+import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import type { SchedulerParameters } from '../../contract/scheduler.ts';
 import { FrameDecoder, LARGEST_FRAME, encodeFrame } from './frame.ts';
 import type { Answers, Args, CheckpointTaken, Reply, SystemState, Verb } from './protocol.ts';
@@ -13,6 +14,12 @@ export function defaultSocket(): string {
   return join(folder, 'covisor.sock');
 }
 
+/** Why a path cannot be one of a socket, if it cannot. */
+export const badSocketPath = (path: string): string | undefined =>
+  Buffer.byteLength(path) > LONGEST_PATH
+    ? `${path} is too long for a socket; expected ${LONGEST_PATH} bytes at most, name another --socket`
+    : undefined;
+
 /** The hypervisor refused, or could not do, what it was asked. */
 export class ControlError extends Error {
   override readonly name = 'ControlError';
@@ -22,6 +29,14 @@ export class ControlError extends Error {
 export class NotRunningError extends Error {
   override readonly name = 'NotRunningError';
 }
+
+/** It is there and answers nothing. */
+export class SilentError extends NotRunningError {}
+
+/** Whoever has answered nothing for so long is asked how it is, and has as long again for that. */
+const PATIENCE_MS = 10_000;
+/** The longest path that a socket may have, in bytes. Source: `sun_path` of unix(7), with its end. */
+const LONGEST_PATH = 107;
 
 /** An event of a running hypervisor, or how many the reader was too slow for. */
 export type Followed = TraceEvent | { readonly lost: number };
@@ -46,18 +61,23 @@ export class Connection {
   readonly #decoder = new FrameDecoder(LARGEST_FRAME);
   readonly #waiting = new Map<number, Waiting>();
   readonly #followers = new Set<(event: Followed) => void>();
+  readonly #patience: number;
+  #heard = true;
+  #stopLooking: (() => void) | undefined;
   /** Resolves when the connection is over, whoever ended it. */
   readonly closed: Promise<void>;
   #next = 1;
   #reason: Error = new NotRunningError('the hypervisor ended the connection');
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, patience = PATIENCE_MS) {
     this.#socket = socket;
+    this.#patience = patience;
     socket.on('data', (piece) => this.#onData(piece as Buffer));
     // However it ended: `close` follows.
     socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
+        this.#stopLooking?.();
         for (const { reject } of this.#waiting.values()) reject(this.#reason);
         this.#waiting.clear();
         resolve();
@@ -203,7 +223,21 @@ export class Connection {
       }
       this.#waiting.set(id, { resolve: (value) => resolve(value as Answers[V]), reject });
       this.#socket.write(encodeFrame({ id, verb, args }));
+      this.#stopLooking ??= everyMilliseconds(this.#patience, () => this.#look());
     });
+  }
+
+  /** What is asked may take long; that the hypervisor is there can be said at any time. */
+  #look(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#socket.write(encodeFrame({ id: this.#next++, verb: 'info', args: {} }));
+      return;
+    }
+    this.#reason = new SilentError(
+      'the hypervisor does not answer: something keeps its thread, perhaps a guest that never awaits; end its process',
+    );
+    this.#socket.destroy();
   }
 
   close(): void {
@@ -211,6 +245,7 @@ export class Connection {
   }
 
   #onData(piece: Buffer): void {
+    this.#heard = true;
     try {
       for (const value of this.#decoder.push(piece)) this.#onReply(value as Reply);
     } catch (error) {
@@ -228,6 +263,9 @@ export class Connection {
       this.#waiting.delete(reply.id);
       if (reply.ok) waiting?.resolve(reply.value);
       else waiting?.reject(new ControlError(reply.error));
+      if (this.#waiting.size > 0) return;
+      this.#stopLooking?.();
+      this.#stopLooking = undefined;
     }
   }
 
@@ -236,10 +274,14 @@ export class Connection {
   }
 }
 
-/** Connects to the hypervisor that listens on `socket`. Rejects with a {@link NotRunningError} when none does. */
+/**
+ * Connects to the hypervisor that listens on `socket`. Rejects with a {@link NotRunningError} when none does. One that
+ * says nothing for twice `patience` milliseconds while something is asked of it counts as silent: a {@link SilentError}.
+ */
 export function connect({
   socket = defaultSocket(),
-}: { readonly socket?: string } = {}): Promise<Connection> {
+  patience = PATIENCE_MS,
+}: { readonly socket?: string; readonly patience?: number } = {}): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const stream = createConnection(socket);
     const fail = ({ code }: NodeJS.ErrnoException): void =>
@@ -253,7 +295,7 @@ export function connect({
     stream.once('error', fail);
     stream.once('connect', () => {
       stream.off('error', fail);
-      resolve(new Connection(stream));
+      resolve(new Connection(stream, patience));
     });
   });
 }

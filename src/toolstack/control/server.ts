@@ -1,5 +1,6 @@
+import { makeFolder } from '../files.ts';
 import { messageOf } from '../../base/said.ts';
-import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -189,7 +190,7 @@ function idOf(value: unknown): number {
 
 /** Makes the folder of a socket, for its owner only, and refuses one that another user made. */
 function prepareFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const { uid } = statSync(folder);
   const own = process.getuid?.() ?? uid;
   if (uid !== own && uid !== 0)

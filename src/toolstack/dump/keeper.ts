@@ -1,10 +1,9 @@
 import { messageOf } from '../../base/said.ts';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CrashDump, RecordedDump } from '../../contract/crash-dump.ts';
 import type { TraceSink } from '../../contract/events.ts';
 import { blackBox } from '../../observe/black-box.ts';
-import { dumpName } from '../files.ts';
+import { dumpName, makeFolder } from '../files.ts';
 import { writeWhole } from '../sealed-file.ts';
 import { version } from '../version.ts';
 import { sealDump } from './record.ts';
@@ -18,7 +17,7 @@ const MOST_DUMPS = 16;
 export function keepDump(folder: string, name: string, content: () => Buffer): string {
   const path = join(folder, name);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeWhole(path, content());
     return path;
   } catch (error) {

@@ -52,6 +52,22 @@ const logged = (line: string): TraceEvent => ({
   line,
 });
 
+describe('a hypervisor that is there and says nothing', () => {
+  it('is given up by who asks, and waited for while it says how it is', async () => {
+    let patient = true;
+    const answers = new Promise<never>(() => {});
+    await listen((verb) => (verb === 'info' && patient ? Promise.resolve({}) : answers));
+    const connection = await connect({ socket, patience: 20 });
+    let over = false;
+    const asked = connection.ask('checkpoint', { folder: '/x', stop: false }).finally(() => (over = true));
+    const asks = Array.from({ length: 3 }, () => connection.info());
+    await Promise.all(asks);
+    expect(over).toBe(false);
+    patient = false;
+    await expect(asked).rejects.toThrow(/does not answer/);
+  });
+});
+
 describe('the control socket', () => {
   it('is its owner’s alone', async () => {
     await listen();
