@@ -12,4 +12,7 @@ process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   leave(EXIT.infrastructure);
 });
 
+// Data alone goes to stdout: what a guest logs there would stand in the middle of it.
+console.log = console.info = console.debug = console.error;
+
 process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr });

@@ -85,6 +85,13 @@ describe('a process', () => {
     expect(status, stderr).toBe(1);
   });
 
+  test('keeps what a guest logs by itself out of the data', () => {
+    const folder = systems.make({ 'guests/left.js': guest(`console.log('hello');`) });
+    const { stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--json', '--quiet');
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true });
+    expect(stderr).toBe('hello\n');
+  });
+
   test('says in one line that nothing can be written to where it should', (context) => {
     context.skip(!existsSync('/dev/full'), 'no device that is always full');
     const full = openSync('/dev/full', 'w');
