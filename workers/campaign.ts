@@ -1,12 +1,12 @@
 import type { Duration } from '../src/base/units.ts';
 import type { CampaignTask } from '../src/explore/campaign.ts';
 import type { RunRecord } from '../src/explore/records.ts';
-import { runSeed } from '../src/explore/run-seeds.ts';
+import { GivenUpError, runSeed } from '../src/explore/run-seeds.ts';
 import type { Subject } from '../src/explore/subject.ts';
 
 const subjects = new Map<string, Promise<Subject>>();
 
-/** Runs the seeds of one batch, one after the other. */
+/** Runs the seeds of one batch, one after the other, until it is told to stop. */
 export default async function runBatch(task: CampaignTask): Promise<RunRecord[]> {
   const { subjectModule, system, length, seeds } = task;
   const key = `${subjectModule} ${system} ${length}`;
@@ -20,6 +20,15 @@ export default async function runBatch(task: CampaignTask): Promise<RunRecord[]>
   }
   const subject = await opened;
   const records: RunRecord[] = [];
-  for (const seed of seeds) records.push(await runSeed(subject, seed, task));
+  const stop = new Int32Array(task.stop);
+  const enough = (): boolean => Atomics.load(stop, 0) !== 0;
+  for (const seed of seeds) {
+    if (enough()) break;
+    try {
+      records.push(await runSeed(subject, seed, { ...task, enough }));
+    } catch (error) {
+      if (!(error instanceof GivenUpError)) throw error;
+    }
+  }
   return records;
 }

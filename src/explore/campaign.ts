@@ -24,34 +24,46 @@ export interface CampaignTask {
   readonly plan: FaultPlan;
   readonly faults: number;
   readonly guardEvery: number;
+  /** One word: not zero when runs under way are to be given up. */
+  readonly stop: SharedArrayBuffer;
 }
 
-export interface CampaignOptions extends Omit<CampaignTask, 'entry' | 'seeds'> {
+export interface CampaignOptions extends Omit<CampaignTask, 'entry' | 'seeds' | 'stop'> {
   readonly seeds: Iterable<number>;
   readonly jobs: number;
   /** Called with every record as it comes; says whether to go on. */
   readonly onRecord: (record: RunRecord) => boolean;
-  /** Asked before each batch, too. */
-  readonly goesOn: () => boolean;
+  /** Aborted when it is enough: what is under way is given up, what was recorded stays. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs seeds on a pool of workers, until there are no more or somebody says that it is enough. */
 export async function runCampaign(options: CampaignOptions): Promise<void> {
-  const { jobs, onRecord, goesOn, seeds, ...task } = options;
+  const { jobs, onRecord, signal, seeds, ...task } = options;
+  const stop = new SharedArrayBuffer(4);
+  const giveUp = (): void => void Atomics.store(new Int32Array(stop), 0, 1);
   const pool = new Piscina({ filename: POOL.href, minThreads: jobs, maxThreads: jobs, execArgv: [] });
   const batches = inBatches(seeds);
   let enough = false;
   const work = async (): Promise<void> => {
-    while (!enough && goesOn()) {
+    while (!enough && !signal.aborted) {
       const batch = batches.next();
       if (batch.done === true) return;
-      const records = (await pool.run({ ...task, entry: ENTRY.href, seeds: batch.value })) as RunRecord[];
+      const records = (await pool.run({
+        ...task,
+        stop,
+        entry: ENTRY.href,
+        seeds: batch.value,
+      })) as RunRecord[];
       for (const record of records) if (!onRecord(record)) enough = true;
     }
   };
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp);
   try {
     await Promise.all(Array.from({ length: jobs }, work));
   } finally {
+    signal.removeEventListener('abort', giveUp);
     await pool.destroy();
   }
 }

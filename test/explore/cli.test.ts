@@ -149,7 +149,7 @@ describe('covisor explore', { timeout: 60_000 }, () => {
       });
   });
 
-  it('begins nothing once its time is over', async () => {
+  it('begins nothing more once its time is over', async () => {
     const { code, stdout } = await explore(
       'small',
       '--seeds',
@@ -163,6 +163,14 @@ describe('covisor explore', { timeout: 60_000 }, () => {
     );
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { runs: number }).runs).toBeLessThan(1000);
+  });
+
+  it('gives up a run that is under way when its time is over', async () => {
+    const out = systems.path('given-up');
+    // This one takes minutes.
+    const args = ['examples/shares', '--seeds', '6', '--time-limit', '1s', '--jobs', '1', '--out', out];
+    const { code, stdout } = await explore(...args, '--json', '--quiet');
+    expect([code, (JSON.parse(stdout) as { runs: number }).runs]).toEqual([0, 0]);
   });
 
   it('refuses seeds that are none and an output that cannot be written', async () => {

@@ -37,6 +37,8 @@ interface Flags {
 
 const SUBJECT = new URL(`../subject${import.meta.url.endsWith('.js') ? '.js' : '.ts'}`, import.meta.url);
 const PROGRESS_MS = 500;
+/** How often it is looked whether the campaign is to end. */
+const LIMIT_MS = 50;
 const MOST_SHRINKING_RUNS = 600;
 
 export const exploreCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
@@ -50,7 +52,10 @@ export const exploreCommand = (terminal: Terminal, exit: (code: number) => void)
     )
     .option('--seeds <A..B>', 'which seeds', '1..1000')
     .option('--jobs <number>', 'workers (default: one per processor)')
-    .option('--time-limit <length>', 'begin nothing new after this long, as in 30s, 8h is 480min')
+    .option(
+      '--time-limit <length>',
+      'end after this long, as in 30s, 8h is 480min; runs under way are given up',
+    )
     .option('--virtual-time <length>', "when a folder's domains are over, in the time of a run", '1s')
     .option('--faults <plan>', 'a fault plan, as YAML or JSON, carried out in every run')
     .option('--random-faults <number>', 'faults that each run may draw besides', '4')
@@ -99,6 +104,10 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort();
   process.once('SIGINT', interrupt);
+  const enough = new AbortController();
+  const stopWatching = everyMilliseconds(LIMIT_MS, () => {
+    if (interruption.signal.aborted || (limit !== undefined && clock() >= (limit as number))) enough.abort();
+  });
   const progress = (): string => tally.line(clock() as number as Duration, last - first + 1);
   const interactive = stderr.isTTY === true && !flags.quiet;
   const stopTicking = interactive
@@ -114,7 +123,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
       guardEvery,
       seeds: missing(first, last, earlier),
       jobs: Math.min(jobs, last - first + 1),
-      goesOn: () => !interruption.signal.aborted && (limit === undefined || clock() < (limit as number)),
+      signal: enough.signal,
       onRecord: (record) => {
         file.append(record);
         tally.add(record);
@@ -123,6 +132,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
     });
   } finally {
     stopTicking();
+    stopWatching();
     file.close();
     process.off('SIGINT', interrupt);
   }
