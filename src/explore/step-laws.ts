@@ -15,14 +15,16 @@ const LAW = {
   order: 'the time of one coprocessor never goes back',
 } as const;
 
+const NO_QUEUES: readonly number[] = [];
+
 const broken = (law: keyof typeof LAW, what: string): never => {
   throw new BrokenLawError(LAW[law], what);
 };
 
 /** The laws that can be checked while a run goes on. A broken one throws. */
 export class StepLaws {
-  /** Commands of each queue of a vcoproc that were submitted and not completed. */
-  readonly #open = new Map<VcoprocId, Map<number, number>>();
+  /** Commands of each queue of a vcoproc, by its number, that were submitted and not completed. */
+  readonly #open = new Map<VcoprocId, number[]>();
   readonly #last = new Map<CoprocId, number>();
   /** The event ring of each coprocessor, as a second reader sees it. */
   readonly #events = new Map<CoprocId, RingConsumer>();
@@ -49,42 +51,47 @@ export class StepLaws {
     }
   }
 
-  /** After each event of a run: all of it, from the counters themselves. */
+  /** After each event of a run: all of it, from the counters themselves. Makes no objects: it is asked millions of times. */
   onStep(hypervisor: Hypervisor, forgotten: readonly CoprocId[]): void {
     if (forgotten.length > 0)
       broken('doorbells', `${forgotten.join(', ')} sleeps and has work, and nobody rings`);
-    for (const vcoproc of hypervisor.vcoprocs) {
-      this.#completions(vcoproc);
-      this.#interrupts(vcoproc);
-    }
+    const { vcoprocs } = hypervisor;
     for (const { id, account } of hypervisor.coprocs) {
+      const events = this.#events.get(id)!;
+      events.rejoin();
+      const told = events.available();
+      let had = 0;
+      for (const vcoproc of vcoprocs) {
+        if (vcoproc.settings.coproc !== id) continue;
+        had += vcoproc.time;
+        this.#completions(vcoproc);
+        this.#interrupts(vcoproc, told > 0 ? interruptsTold(events, told, vcoproc.slot) : 0);
+      }
       const { missing, running } = account;
       if (missing !== 0) broken('time', `${id}: the parts make ${missing} ns less than the whole`);
-      let had = 0;
-      for (const { settings, time } of hypervisor.vcoprocs) if (settings.coproc === id) had += time;
       if (had > running) broken('time', `${id}: its vcoprocs had it for ${had} ns, it ran for ${running} ns`);
     }
   }
 
   #completions({ name, queues }: Vcoproc): void {
-    const byQueue = this.#open.get(name);
+    const byQueue = this.#open.get(name) ?? NO_QUEUES;
     let open = 0;
-    for (const count of byQueue?.values() ?? []) open += count;
+    for (const count of byQueue) open += count;
     if (open !== queues.outstanding)
       broken('once', `${name}: ${open} commands are open, its queues have ${queues.outstanding}`);
-    // The default queue alone has all of them.
+    // The default queue alone has all of them. Nor has a queue that was never counted any: the sums would differ.
     if (queues.size === 1) return;
-    for (const { number, outstanding } of queues.handles) {
-      const count = byQueue?.get(number) ?? 0;
+    for (let number = 0; number < byQueue.length; number++) {
+      const count = byQueue[number]!;
+      const outstanding = queues.outstandingIn(number);
       if (count !== outstanding)
         broken('once', `${name}: ${count} commands of queue ${number} are open, it has ${outstanding}`);
     }
   }
 
-  #interrupts(vcoproc: Vcoproc): void {
-    const { state, name, slot, settings } = vcoproc;
+  #interrupts(vcoproc: Vcoproc, onTheirWay: number): void {
+    const { state, name } = vcoproc;
     if (state === 'isolated' || state === 'gone') return;
-    const onTheirWay = interruptsTold(this.#events.get(settings.coproc)!, slot);
     const { raised, delivered, pending, dropped } = vcoproc.interrupts;
     if (raised === delivered + pending + dropped + onTheirWay) return;
     broken(
@@ -95,19 +102,18 @@ export class StepLaws {
 
   #count(vcoproc: VcoprocId, queue: number, change: 1 | -1): void {
     let byQueue = this.#open.get(vcoproc);
-    if (byQueue === undefined) this.#open.set(vcoproc, (byQueue = new Map()));
-    const open = (byQueue.get(queue) ?? 0) + change;
+    if (byQueue === undefined) this.#open.set(vcoproc, (byQueue = []));
+    while (byQueue.length <= queue) byQueue.push(0);
+    const open = (byQueue[queue]! += change);
     if (open < 0) broken('once', `${vcoproc}: a command of queue ${queue} completed that was not open`);
-    byQueue.set(queue, open);
   }
 }
 
-/** Interrupts of a context that stand in an event ring and that the hypervisor has not taken. */
-function interruptsTold(events: RingConsumer, slot: number): number {
-  events.rejoin();
+/** Interrupts of a context among the first `told` that stand in an event ring and that the hypervisor has not taken. */
+function interruptsTold(events: RingConsumer, told: number, slot: number): number {
   const { words } = events;
   let count = 0;
-  for (let ahead = events.available() - 1; ahead >= 0; ahead--) {
+  for (let ahead = 0; ahead < told; ahead++) {
     const at = events.peek(ahead);
     if (words[at] === EVENT.interrupt && words[at + 1] === slot) count += words[at + 5]!;
   }

@@ -155,7 +155,13 @@ export class QueueTable {
     return this.#entries.size;
   }
 
+  /** Of one queue; none of one that there is not. */
+  outstandingIn(index: number): number {
+    return this.#entries.get(index)?.queue.outstanding ?? 0;
+  }
+
   get outstanding(): number {
+    if (this.#entries.size === 1) return this.first.outstanding;
     let total = 0;
     for (const { queue } of this.#entries.values()) total += queue.outstanding;
     return total;
