@@ -111,11 +111,14 @@ export class Ailments {
   /** The point was reached, with this slot's context loaded: what strikes. */
   reach(point: CorePoint, slot: number, now: Instant): readonly Strike[] {
     const words = this.#words;
-    if (Atomics.load(words, 0) === 0) return NOTHING;
+    let left = Atomics.load(words, 0);
+    if (left === 0) return NOTHING;
     const strikes: Strike[] = [];
-    for (let number = 0; number < ENTRIES; number++) {
+    // Not further than the last of them; one that was given since is met the next time.
+    for (let number = 0; number < ENTRIES && left > 0; number++) {
       const at = place(number);
       if (Atomics.load(words, at) !== STATE.active) continue;
+      left--;
       if (CORE_POINTS[words[at + ENTRY.point]!] !== point) continue;
       const wanted = words[at + ENTRY.slot]!;
       if (wanted >= 0 && wanted !== slot) continue;

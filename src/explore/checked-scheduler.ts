@@ -31,8 +31,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
   const waitsFrom = (vcoproc: VcoprocId, now: Instant): void => {
     if (!open.includes(vcoproc)) waits.set(vcoproc, { since: now, bound: boundOf(vcoproc) });
   };
-  const hold = (fact: boolean, what: string): void => {
-    if (!fact) throw new BrokenLawError(LAW, `${inner.name}: ${what}`);
+  const hold = (fact: boolean, what: () => string): void => {
+    if (!fact) throw new BrokenLawError(LAW, `${inner.name}: ${what()}`);
   };
   return {
     name: inner.name,
@@ -53,7 +53,7 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       inner.remove(vcoproc);
     },
     wake(vcoproc, now) {
-      hold(admitted.has(vcoproc), `${vcoproc} wakes and is not admitted`);
+      hold(admitted.has(vcoproc), () => `${vcoproc} wakes and is not admitted`);
       const urgent = inner.wake(vcoproc, now);
       if (!awake.has(vcoproc)) waitsFrom(vcoproc, now);
       awake.add(vcoproc);
@@ -70,13 +70,13 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       if (decision.kind === 'idle') {
         hold(
           awake.size === 0 || decision.until !== undefined,
-          `nobody is picked, and ${[...awake].join(', ')} woke`,
+          () => `nobody is picked, and ${[...awake].join(', ')} woke`,
         );
         return decision;
       }
-      hold(admitted.has(decision.vcoproc), `${decision.vcoproc} is picked and not admitted`);
-      hold(awake.has(decision.vcoproc), `${decision.vcoproc} is picked and asleep`);
-      hold(decision.slice > 0, `${decision.vcoproc} is given ${decision.slice} ns`);
+      hold(admitted.has(decision.vcoproc), () => `${decision.vcoproc} is picked and not admitted`);
+      hold(awake.has(decision.vcoproc), () => `${decision.vcoproc} is picked and asleep`);
+      hold(decision.slice > 0, () => `${decision.vcoproc} is given ${decision.slice} ns`);
       lastPick = { at: now, slice: decision.slice };
       if (decision.slice > longest) longest = decision.slice;
       const wait = waits.get(decision.vcoproc);
@@ -92,16 +92,16 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
           );
       }
       open.push(decision.vcoproc);
-      hold(open.length <= 2, `${open.join(', ')} are picked and not settled`);
+      hold(open.length <= 2, () => `${open.join(', ')} are picked and not settled`);
       return decision;
     },
     settle(report) {
       const at = open.indexOf(report.vcoproc);
-      hold(at >= 0, `${report.vcoproc} is settled and was not picked`);
+      hold(at >= 0, () => `${report.vcoproc} is settled and was not picked`);
       open.splice(at, 1);
       hold(
         report.ran >= 0 && report.overrun >= 0 && report.switching >= 0,
-        `a time of ${report.vcoproc} is negative`,
+        () => `a time of ${report.vcoproc} is negative`,
       );
       observe(report.now);
       overran.set(report.vcoproc, (overran.get(report.vcoproc) ?? 0) + report.overrun);

@@ -112,10 +112,12 @@ export class Ledger {
   }
 
   onEvent(event: TraceEvent): void {
-    const [coproc, domain] = placeOf(event);
     let latest: Fate | undefined;
+    let place: Place | undefined;
     for (const fate of this.#fates) {
-      if (fate.at === undefined || !fate.concerns(coproc, domain)) continue;
+      if (fate.at === undefined) continue;
+      const [coproc, domain] = (place ??= placeOf(event));
+      if (!fate.concerns(coproc, domain)) continue;
       if (latest === undefined || fate.at >= latest.at!) latest = fate;
     }
     latest?.onEvent(event);
@@ -127,7 +129,9 @@ export class Ledger {
 }
 
 /** The coprocessor and the domain that an event is about. */
-function placeOf(event: TraceEvent): [coproc: string | undefined, domain: string | undefined] {
+type Place = readonly [coproc: string | undefined, domain: string | undefined];
+
+function placeOf(event: TraceEvent): Place {
   const vcoproc = 'vcoproc' in event ? event.vcoproc : null;
   if (vcoproc === null)
     return ['coproc' in event ? event.coproc : undefined, 'domain' in event ? event.domain : undefined];

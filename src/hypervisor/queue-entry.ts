@@ -43,8 +43,10 @@ export const newEntry = (queue: CommandQueue, capacity: number, service: Service
 
 export const served = ({ evictions, gone }: Entry): boolean => evictions === 0 && !gone;
 
-export const serviceFor = ({ service, evictions, gone }: Entry): QueueService => ({
-  ...service,
+export const serviceFor = ({ service: { priority, count, time }, evictions, gone }: Entry): QueueService => ({
+  priority,
+  count,
+  time,
   evicted: evictions > 0,
   gone,
 });

@@ -351,7 +351,8 @@ function write(words: Int32Array, at: number, { sequence, command }: Outstanding
 function read(words: Int32Array, at: number): Completion {
   const kind = words[at + 1]!;
   const code = words[at + 2]!;
-  const results = Array.from(words.subarray(at + 8, at + 16));
+  const results: number[] = [];
+  for (let word = 8; word < DESCRIPTOR_WORDS; word++) results.push(words[at + word]!);
   if (kind === COMPLETED.ok) return { status: 'ok', reason: undefined, results };
   if (kind === COMPLETED.dmaFault) {
     const dma = { access: code === 1 ? 'write' : 'read', iova: words[at + 3]! >>> 0 } as const;
