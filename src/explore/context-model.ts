@@ -1,3 +1,4 @@
+import type { MemorySource } from '../contract/port.ts';
 import type { Context, LoadedFirmware } from '../coprocessor/context.ts';
 import type { ContextWitness, CoreParts } from '../coprocessor/parts.ts';
 import { BrokenLawError } from './decisions.ts';
@@ -13,15 +14,17 @@ interface Saved {
 
 /**
  * A model of every context that is not in a coprocessor, kept beside the images and compared with what a
- * coprocessor really holds once the context has come back. Fresh contexts of one firmware are all alike.
+ * coprocessor really holds once the context has come back. Fresh contexts of one firmware are all alike. The copies
+ * are the run's own memory: new ones for each run had the collector look at the whole heap every hundred runs, and
+ * forget the optimised code of whoever was not at work then.
  */
-export function contextModel(): ContextWitness {
+export function contextModel(source: MemorySource): ContextWitness {
   const saved = new WeakMap<SharedArrayBuffer, Saved>();
   const first = new Map<string, Saved>();
   return {
     leaves(core, context) {
       const before = saved.get(context.spec.image);
-      if (before === undefined) saved.set(context.spec.image, copyOf(core, context));
+      if (before === undefined) saved.set(context.spec.image, copyOf(core, context, source));
       else observe(core, context, before);
     },
     arrived(core, context, fresh) {
@@ -30,7 +33,7 @@ export function contextModel(): ContextWitness {
       if (before === undefined) {
         if (!fresh)
           throw new BrokenLawError(LAW, `context ${context.slot} on ${core.spec.id} was never saved`);
-        first.set(digest, copyOf(core, context));
+        first.set(digest, copyOf(core, context, source));
         return;
       }
       const broken = difference(core, context, before);
@@ -52,11 +55,11 @@ function difference(core: CoreParts, { spec, firmware }: Context, before: Saved)
   return changed?.name;
 }
 
-function copyOf(core: CoreParts, context: Context): Saved {
+function copyOf(core: CoreParts, context: Context, source: MemorySource): Saved {
   const copy = {
-    memory: new Uint8Array(context.spec.local.buffer.byteLength),
+    memory: new Uint8Array(source.shared(context.spec.local.buffer.byteLength)),
     globals: emptyGlobals(context.firmware),
-    registers: new Int32Array(core.window.length),
+    registers: new Int32Array(source.shared(core.window.byteLength)),
   };
   observe(core, context, copy);
   return copy;

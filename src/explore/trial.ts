@@ -160,7 +160,7 @@ class Trial implements RunView {
     const simulated = new SimulatedRuntime(0, {
       oracle,
       lead: LEADS[oracle.choose('lead', LEADS.length)]!,
-      witness: contextModel(),
+      witness: contextModel(this.#memory),
       memory: this.#memory,
       onStep: () => this.#onStep(),
     });
