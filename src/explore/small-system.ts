@@ -95,7 +95,7 @@ export function smallSystem(
   // Almost a name, or none at all.
   const stranger = [undefined, '', 'gpu', 'gpu00', 'GPU0'][draw('stranger', 5)];
   const refused = stranger === undefined ? [] : [strangeDomain(stranger)];
-  return { coprocs, domains, refused, bound: { length: seconds(20), steps: 200_000 } };
+  return { coprocs, domains, refused, bound: { length: seconds(20), steps: 1_000_000 } };
 }
 
 const strangeDomain = (coproc: string): BuiltDomain => ({
