@@ -168,8 +168,8 @@ describe('covisor explore', { timeout: 60_000 }, () => {
   it('gives up a run that is under way when its time is over', async () => {
     const out = systems.path('given-up');
     // This one takes minutes.
-    const args = ['examples/shares', '--seeds', '6', '--time-limit', '1s', '--jobs', '1', '--out', out];
-    const { code, stdout } = await explore(...args, '--json', '--quiet');
+    const args = ['--seeds', '6', '--time-limit', '1s', '--random-faults', '4', '--out', out];
+    const { code, stdout } = await explore('examples/shares', ...args, '--json', '--quiet');
     expect([code, (JSON.parse(stdout) as { runs: number }).runs]).toEqual([0, 0]);
   });
 
