@@ -8,6 +8,8 @@ export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'on
   readonly timeline: Timeline;
   /** Whether the guest may hear of anything now. */
   hears(): boolean;
+  /** Whether nobody brings its context back before it is kicked. */
+  sleeps(): boolean;
   /** There is new work. */
   kick(): void;
   /** Makes queues known to the coprocessor. Nothing, when it is gone. */

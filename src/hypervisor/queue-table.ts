@@ -68,8 +68,9 @@ export class QueueTable {
       },
       onShown: (queue, asked) => {
         if (asked) this.#rung.set(queue);
-        // Of any other queue the coprocessor knows already that it has commands, unless it asked.
-        if (asked || queue === 0) host.kick();
+        // Of any other queue the coprocessor knows already that it has commands, unless it asked; but it may have left
+        // before it found that there were no more, and would have asked.
+        if (asked || queue === 0 || host.sleeps()) host.kick();
       },
       onCorrupt: (queue) => this.distrust(queue),
     };

@@ -119,6 +119,7 @@ export class Vcoproc {
       memory: ram.source,
       over: settings.over,
       hears: () => this.hears,
+      sleeps: () => this.#state === 'sleeping',
       kick: () => this.#kick(),
       addQueues: (queues) => host.addQueues(this, queues),
       tell: (index, service, sequence) => host.serveQueue(this, index, service, sequence),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.ts';
-import { ms, us } from '../../src/base/units.ts';
+import { after, ms, us } from '../../src/base/units.ts';
 import {
   BATCH_STATUS,
   BATCH_WORDS,
@@ -351,4 +351,26 @@ describe.each(RUNTIMES)('an interrupt, %s', (kind) => {
       expect(rig.hypervisor.figures().vcoprocs[0]!.interrupts.raised - middle).toBe(10);
     });
   });
+});
+
+test('a command is served that comes after its queue’s context left, empty, before it could ask to be rung', async () => {
+  for (let at = 0; at < 60; at++) {
+    await withRig('simulated', { firmware: firmwares }, async (rig) => {
+      await rig.domain('a', { gpu0: 'noop' }, async (domain) => {
+        const queue = domain.coproc('gpu0').createQueue();
+        for (let round = 0; round < 3; round++) await queue.submit({ op: 1, args: [round] });
+      });
+      const { timeline } = rig.runtime;
+      const [domain] = rig.domains;
+      const begun = timeline.now();
+      timeline.at(after(begun, us(at / 2)), () => {
+        if (domain!.state === 'running') rig.hypervisor.pauseDomain(domain!);
+      });
+      timeline.at(after(begun, us(200)), () => {
+        if (domain!.state === 'paused') rig.hypervisor.unpauseDomain(domain!);
+      });
+      const report = await rig.run();
+      expect([at, report.domains.map(({ reason }) => reason)]).toEqual([at, [null]]);
+    });
+  }
 });
