@@ -182,10 +182,14 @@ export class WorldSwitch {
     }
     if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
     const { denyRetryLimit = Infinity } = coproc.description;
-    if (++this.#denied > denyRetryLimit && from !== undefined) {
+    if (++this.#denied > denyRetryLimit && from !== undefined)
       coproc.overdue(from, `denied to leave more than ${denyRetryLimit} times in a row`);
-      return;
-    }
+    else this.#askAgain(retryAfter);
+    this.#over(attempt);
+  }
+
+  #askAgain(retryAfter: Duration): void {
+    const coproc = this.#coproc;
     const since = this.#askedSince ?? coproc.now;
     const again = earlier(after(coproc.now, retryAfter), after(since, coproc.watchdogs.stopDeadline));
     this.#notBefore = again;
@@ -193,7 +197,6 @@ export class WorldSwitch {
       this.#notBefore = 0 as Instant;
       coproc.reschedule();
     });
-    this.#over(attempt);
   }
 
   /** The old context left, the new one could not come. */

@@ -162,6 +162,27 @@ describe.each(RUNTIMES)('firmware that does not return, %s', (kind) => {
     });
   });
 
+  it.runIf(kind === 'simulated')(
+    'lets go of a domain that is destroyed whenever a denial too many is on its way',
+    async () => {
+      // On threads nobody can choose that moment.
+      const own = ofDenials();
+      for (let at = 0; at < 40; at++) {
+        const coprocs = [coproc('gpu0', { denyRetryLimit: 3, timeslice: us(50), commandTimeout: ms(1) })];
+        await withRig(kind, { firmware: own, coprocs }, async (rig) => {
+          await rig.domain('denies', { gpu0: 'denies' }, once(1));
+          const waits = await rig.domain('waits', { gpu0: 'noop' }, once(1));
+          const report = await rig.run(async () => {
+            while (rig.trace.filter(({ kind }) => kind === 'denied').length < 3) await rig.after(us(0.25));
+            await rig.after(us(at / 4));
+            if (waits.kind === 'ok') await rig.hypervisor.destroyDomain(waits.value);
+          });
+          expect([at, blamed(rig), stateOf(report, 'denies')]).toEqual([at, ['denies/gpu0'], 'finished']);
+        });
+      }
+    },
+  );
+
   it('gives up a command that outlives its timeout although each of its steps is short', async () => {
     const timely = [coproc('gpu0', { commandTimeout: ms(20) })];
     const busy = ownFirmware({ endless: firmwareText({ step: BUSY }) });
@@ -175,6 +196,11 @@ describe.each(RUNTIMES)('firmware that does not return, %s', (kind) => {
     });
   });
 });
+
+/** Works for ever and denies to leave, for 5 us each time. */
+function ofDenials(): ReturnType<typeof ownFirmware> {
+  return ownFirmware({ denies: firmwareText({ step: BUSY, quiesce: '(i32.const 5)' }) });
+}
 
 describe('a start function of the module that does not return', () => {
   const hang = ownFirmware({ setup: firmwareText({ rest: '(func $hang (loop $l (br $l))) (start $hang)' }) });
