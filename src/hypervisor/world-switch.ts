@@ -98,6 +98,7 @@ export class WorldSwitch {
 
   /** Whoever denied has nothing to do any more: it can be asked at once. */
   ask(): void {
+    this.#cancelRetry();
     this.#notBefore = 0 as Instant;
   }
 

@@ -105,6 +105,26 @@ describe('costs time and nothing else:', () => {
   });
 });
 
+it('who denies is asked again when it said, or when it has nothing to do, and not more often', async () => {
+  const retry = us(150);
+  const { events } = await runWith({
+    fault: 'deny-switches',
+    coproc: 'gpu0',
+    count: 20,
+    retry,
+    when: { event: 'submit', nth: 4 },
+  });
+  let denied: TraceEvent | undefined;
+  let early = 0;
+  for (const event of events) {
+    if (event.kind === 'denied') denied = event;
+    else if (event.kind === 'coproc' && event.state === 'idle') denied = undefined;
+    else if (event.kind === 'coproc' && event.state === 'saving' && denied !== undefined)
+      if (event.at - denied.at < retry) early++;
+  }
+  expect([events.filter(({ kind }) => kind === 'denied').length, early]).toEqual([20, 0]);
+});
+
 describe('costs the one whose context is in the coprocessor, and nobody else:', () => {
   it('a killed coprocessor: its command fails, and it goes on', async () => {
     const outcome = await runWith({
