@@ -17,10 +17,14 @@ export interface KindOfFault {
 }
 
 const LOST =
-  'commands under way in it fail with `coprocessor reset`; it is started again, whoever was away loses nothing';
+  'the context in it begins anew, what that costs fails with `coprocessor reset`; it is started again, whoever was away loses nothing';
 const DAMAGED =
-  'the damaged context is never loaded: its commands fail with the reason; nothing, when it never comes back or what is gone was zero';
-const BLAMED = 'the coprocessor is reset, the vcoproc that had it is blamed by name and its commands fail';
+  'the damaged context is never loaded: its vcoproc is isolated, its commands fail with the reason; nothing, when it never comes back or what is gone was zero';
+const BLAMED =
+  'its vcoproc is blamed, what that costs fails with the reason; it begins anew, too often at fault it is banned';
+const ENDED = `the coprocessor is reset; ${BLAMED}`;
+const LATE =
+  'nothing until a deadline passes; then as for `deny-switches`, and as for `hang` when that is in vain';
 
 /** All kinds of faults. Each does the same on threads and in simulation. */
 export const FAULTS: Readonly<Record<FaultKind, KindOfFault>> = {
@@ -36,21 +40,21 @@ export const FAULTS: Readonly<Record<FaultKind, KindOfFault>> = {
     settings: '',
     what: 'stands still for ever between two steps',
     becomes: ['reported', 'recovered'],
-    seen: BLAMED,
+    seen: ENDED,
   },
   stall: {
     target: 'coproc',
     settings: 'for',
     what: 'stands still for so long',
     becomes: ['recovered', 'reported'],
-    seen: 'nothing until a deadline passes; then as for `hang`',
+    seen: LATE,
   },
   slow: {
     target: 'coproc',
     settings: 'times, for',
     what: 'takes so many times as long, for so long',
     becomes: ['recovered', 'reported'],
-    seen: 'nothing until a deadline passes; then as for `hang`',
+    seen: LATE,
   },
   'exhaust-heap': {
     target: 'coproc',
@@ -64,21 +68,21 @@ export const FAULTS: Readonly<Record<FaultKind, KindOfFault>> = {
     settings: 'domain',
     what: 'the firmware traps in its next step',
     becomes: ['reported'],
-    seen: 'its vcoproc is isolated: this and all later commands fail with the reason',
+    seen: `the coprocessor goes on; ${BLAMED}`,
   },
   'hang-firmware': {
     target: 'coproc',
     settings: 'domain',
     what: 'the firmware does not return from its next step',
     becomes: ['reported'],
-    seen: BLAMED,
+    seen: ENDED,
   },
   'deny-switches': {
     target: 'coproc',
     settings: 'count, retry, domain',
     what: 'refuses to switch so many times',
     becomes: ['recovered', 'reported'],
-    seen: 'it is asked again when it said, until the stop deadline or the retry limit; then as for `hang`',
+    seen: `it is asked again when it said, until the stop deadline or the retry limit; then it is taken out: ${BLAMED}`,
   },
   'lose-interrupts': {
     target: 'coproc',
@@ -146,9 +150,9 @@ export const FAULTS: Readonly<Record<FaultKind, KindOfFault>> = {
   'corrupt-ring': {
     target: 'vcoproc',
     settings: '',
-    what: 'the index of its command ring is rubbish',
+    what: 'the index of the command ring of its default queue is rubbish',
     becomes: ['refused', 'recovered'],
-    seen: 'its vcoproc is isolated and blamed; nothing, when the guest writes the index before anybody reads it',
+    seen: 'the queue fails all its commands for ever, its vcoproc is blamed and goes on with its other queues; nothing, when the guest writes the index before anybody reads it',
   },
   'crash-guest': {
     target: 'domain',

@@ -5,6 +5,7 @@ import { ms, us } from '../../src/base/units.ts';
 import { FAULTS } from '../../src/faults/kinds.ts';
 import type { Fault, FaultKind, Moment } from '../../src/faults/plan.ts';
 import type { GuestDomain } from '../../src/contract/guest.ts';
+import { RECOVERY, type RecoveryStep } from '../../src/contract/recovery.ts';
 import { STREAM_BYTES, checksum, streamPattern } from '../hostile/support.ts';
 import { coproc, withRig } from '../rig.ts';
 
@@ -60,6 +61,7 @@ const gpu0 = coproc('gpu0', {
   timeslice: us(400),
   stopDeadline: ms(10),
   verifiesMemory: true,
+  recovery: RECOVERY,
 });
 
 /** Checksummed work that counts what it lost; a wrong result is a crash. */
@@ -115,5 +117,78 @@ describe('nothing is wrong silently:', () => {
       await rig.run();
       expect(rig.injector.reports).toMatchObject([{ became: 'never happened', times: 0, at: null }]);
     });
+  });
+});
+
+describe('with the policy that is the default', () => {
+  const ENDED: RecoveryStep[] = ['reset-vcoproc', 'reset-coproc', 'restarted', 'renewed'];
+  const TAKEN_OUT: RecoveryStep[] = ['reset-vcoproc', 'renewed'];
+  const costs: readonly [FaultKind, object, readonly RecoveryStep[]][] = [
+    ['kill', {}, ['restarted']],
+    ['exhaust-heap', {}, ['restarted']],
+    ['hang', {}, ENDED],
+    ['stall', { for: ms(20) }, TAKEN_OUT],
+    ['stall', { for: ms(400) }, ENDED],
+    ['slow', { times: 1000, for: ms(100) }, ENDED],
+    ['trap', {}, ['renewed']],
+    ['hang-firmware', {}, ENDED],
+    ['deny-switches', { count: 120, retry: us(100) }, TAKEN_OUT],
+    ['corrupt-ring', {}, []],
+    ['flip-bit', { bit: 0 }, ['isolated']],
+    ['truncate', { keep: 0.01 }, ['isolated']],
+  ];
+
+  /** One fault, or some, while two domains keep two queues each busy; how it was dealt with, and what failed. */
+  async function dealtWith(...faults: Fault[]): Promise<{ steps: RecoveryStep[]; failures: string[] }> {
+    return withRig('simulated', { coprocs: [gpu0], faults: { faults } }, async (rig) => {
+      const failures: string[] = [];
+      for (const name of ['a', 'b'])
+        await rig.domain(name, { gpu0: 'spin' }, async (domain) => {
+          const gpu = domain.coproc('gpu0');
+          const queues = [gpu, gpu.createQueue()];
+          for (let round = 1; round <= 16; round++) {
+            const all = await Promise.all(queues.map((queue) => queue.submit({ op: 4, args: [600] })));
+            for (const [queue, { status, reason }] of all.entries())
+              if (status !== 'ok') failures.push(`${name} ${queue}: ${reason}`);
+          }
+        });
+      const report = await rig.run();
+      expect(report.domains.map(({ reason }) => reason)).toEqual([null, null]);
+      return {
+        steps: rig.trace.flatMap((event) => (event.kind === 'recovery' ? [event.step] : [])),
+        failures,
+      };
+    });
+  }
+
+  it.each(costs)('%s %o takes the steps %j', async (kind, settings, expected) => {
+    const { target } = FAULTS[kind];
+    const on = target === 'coproc' ? TARGETS.coproc : TARGETS.vcoproc;
+    const fault = {
+      fault: kind,
+      ...settings,
+      ...on,
+      when: { event: 'submit', nth: 8, plus: us(100) },
+    } as Fault;
+    const { steps, failures } = await dealtWith(fault);
+    expect(steps).toEqual(expected);
+    const losers = new Set(failures.map((failure) => failure[0]));
+    expect(losers.size).toBe(1);
+    const queues = new Set(failures.map((failure) => failure.slice(0, 3)));
+    // Of a context that is isolated nothing goes on, of any other its second queue does.
+    expect(queues.size).toBe(steps.includes('isolated') ? 2 : 1);
+    if (kind === 'corrupt-ring') expect(failures.length).toBeGreaterThan(2);
+  });
+
+  it('who traps three times is banned, and nobody else loses anything', async () => {
+    const trap = (nth: number): Fault => ({
+      fault: 'trap',
+      coproc: 'gpu0',
+      domain: 'a',
+      when: { event: 'submit', nth },
+    });
+    const { steps, failures } = await dealtWith(trap(8), trap(16), trap(24));
+    expect(steps).toEqual(['renewed', 'renewed', 'banned']);
+    expect(failures.filter((failure) => failure.startsWith('b'))).toEqual([]);
   });
 });
