@@ -1,9 +1,10 @@
-import { START, after, between, ns, type Instant } from '../base/units.ts';
+import { START, after, between, ns, us, type Instant } from '../base/units.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { CoprocessorSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
 import { FirmwareTrap } from '../firmware/trap.ts';
 import { NO_SLOT } from '../memory/channel.ts';
+import { LINES } from '../memory/context-image.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
 import { Ailments, type Body, type CorePoint, type Strike } from './ailments.ts';
 import { CoprocessorCore, OUT_OF_FUEL, TURN, type Turn } from './core.ts';
@@ -13,13 +14,15 @@ import type { CoreHost } from './parts.ts';
 const NOWHERE = 0xffff_f000;
 const TRAPPED = 'trapped by the fault plan';
 const DIED = 'killed by the fault plan';
+const FOR_EVER = Infinity as Instant;
+const AGAIN = us(1);
 
 /** Unwinds a turn that never ends, or in which the coprocessor died, where no thread stood still or ended with it. */
 class EndError extends Error {}
 
 /** Which points were reached, and what strikes there. */
 interface Sickness {
-  reach(point: CorePoint): readonly Strike[];
+  reach(point: CorePoint, line?: number): readonly Strike[];
   readonly body: Body;
 }
 
@@ -31,6 +34,8 @@ export class AilingCore extends CoprocessorCore {
   readonly #sickness: Sickness;
   #slow = 1;
   #slowUntil: Instant = START;
+  /** Interrupt lines that are not heard, by context and line, and until when: for ever, where an interrupt was lost. */
+  readonly #silent = new Map<number, Instant>();
 
   constructor(
     spec: CoprocessorSpec & { readonly ailments: SharedArrayBuffer },
@@ -43,8 +48,8 @@ export class AilingCore extends CoprocessorCore {
     let slot = (): number => NO_SLOT;
     const sickness: Sickness = {
       body,
-      reach: (point) => {
-        const strikes = ailments.reach(point, slot(), host.now());
+      reach: (point, line) => {
+        const strikes = ailments.reach(point, slot(), host.now(), line);
         for (const strike of strikes) suffer(strike, body);
         return strikes;
       },
@@ -52,6 +57,28 @@ export class AilingCore extends CoprocessorCore {
     super(spec, ailingPlatform(platform, sickness), ailingHost(host, sickness), hypervisor);
     slot = () => this.loaded?.slot ?? NO_SLOT;
     this.#sickness = sickness;
+    const { reporter } = this;
+    const tell = reporter.interrupt.bind(reporter);
+    reporter.interrupt = (of, now, line, count) => {
+      const times = this.#heard(of, now, line);
+      return times > 0 && tell(of, now, line, count + times - 1);
+    };
+  }
+
+  /** How often an interrupt is heard. One that is not stays pending. */
+  #heard(slot: number, now: Instant, line: number): number {
+    const place = slot * LINES + line;
+    const until = this.#silent.get(place);
+    if (until !== undefined) return now < until ? 0 : 1;
+    for (const { ailment, length } of this.#sickness.reach('interrupt', line)) {
+      if (ailment === 'lose-interrupts') this.#silent.set(place, FOR_EVER);
+      else if (ailment === 'delay-interrupts') this.#silent.set(place, after(now, length));
+      else if (ailment === 'duplicate-interrupts') {
+        this.loaded?.image.countRaised();
+        return 2;
+      }
+    }
+    return this.#silent.has(place) ? 0 : 1;
   }
 
   override turn(lingers = false): Turn {
@@ -67,9 +94,21 @@ export class AilingCore extends CoprocessorCore {
     const { host } = this;
     for (const strike of this.#sickness.reach('turn')) this.#suffer(strike);
     const begun = host.now();
+    const heard = this.#heardAgain(begun);
     const turn = super.turn(lingers);
+    for (const place of heard) this.#silent.delete(place);
+    // What is not heard is told again and again: a simulated coprocessor would do so for ever at one instant.
+    if (this.#silent.size > 0) host.spend(AGAIN);
     if (begun < this.#slowUntil) this.#sickness.body.lose(ns(between(begun, host.now()) * (this.#slow - 1)));
     return turn;
+  }
+
+  /** Lines on which all that is pending is heard in this turn. */
+  #heardAgain(now: Instant): readonly number[] {
+    const { asked } = this;
+    // Whoever says anything looks at what there is, too, in the turn after the one that obeys.
+    if (asked) for (const place of this.#silent.keys()) this.#silent.set(place, now);
+    return asked ? [] : [...this.#silent].flatMap(([place, until]) => (until <= now ? [place] : []));
   }
 
   /** What shows between two steps only. */

@@ -6,7 +6,7 @@ import type { Duration, Instant } from '../base/units.ts';
 // state, which both write, is exchanged with sequentially consistent stores.
 
 /** Where a coprocessor's own code can be made to go wrong. */
-export const CORE_POINTS = ['turn', 'step', 'quiesce', 'save', 'load', 'dma'] as const;
+export const CORE_POINTS = ['turn', 'step', 'quiesce', 'save', 'load', 'dma', 'interrupt'] as const;
 export type CorePoint = (typeof CORE_POINTS)[number];
 
 /** What can be wrong with a coprocessor, and where that shows. `die` shows anywhere. */
@@ -21,6 +21,9 @@ export const AILMENTS = {
   'hang-firmware': 'step',
   'deny-switches': 'quiesce',
   'runaway-dma': 'dma',
+  'lose-interrupts': 'interrupt',
+  'duplicate-interrupts': 'interrupt',
+  'delay-interrupts': 'interrupt',
   die: 'turn',
 } as const satisfies Record<string, CorePoint>;
 export type Ailment = keyof typeof AILMENTS;
@@ -35,6 +38,8 @@ export interface Order {
   readonly times: number;
   /** Only while this slot's context is loaded. */
   readonly slot?: number;
+  /** Only on this interrupt line. */
+  readonly line?: number | undefined;
   /** A factor, or a number of things. */
   readonly amount?: number;
   readonly length?: Duration;
@@ -48,7 +53,7 @@ export interface Strike {
 }
 
 const STATE = { free: 0, active: 1, done: 2 } as const;
-const ENTRY = { state: 0, ailment: 1, point: 2, nth: 3, times: 4, slot: 5, struck: 6 } as const;
+const ENTRY = { state: 0, ailment: 1, point: 2, nth: 3, times: 4, slot: 5, struck: 6, line: 7 } as const;
 /** In words; the same memory as doubles: amount, length, when it struck first. */
 const NUMBERS = { amount: 4, length: 5, at: 6 } as const;
 const ENTRY_WORDS = 16;
@@ -73,7 +78,16 @@ export class Ailments {
   // ---- for whoever wants it to fail
 
   /** Gives an order; its number, or nothing when too many are open. */
-  give({ ailment, point, nth, times, slot, amount = 0, length = 0 as Duration }: Order): number | undefined {
+  give({
+    ailment,
+    point,
+    nth,
+    times,
+    slot,
+    line,
+    amount = 0,
+    length = 0 as Duration,
+  }: Order): number | undefined {
     const words = this.#words;
     for (let number = 0; number < ENTRIES; number++) {
       const at = place(number);
@@ -83,6 +97,7 @@ export class Ailments {
       words[at + ENTRY.nth] = nth;
       words[at + ENTRY.times] = times;
       words[at + ENTRY.slot] = slot ?? -1;
+      words[at + ENTRY.line] = line ?? -1;
       words[at + ENTRY.struck] = 0;
       this.#numbers[(at >> 1) + NUMBERS.amount] = amount;
       this.#numbers[(at >> 1) + NUMBERS.length] = length;
@@ -108,8 +123,8 @@ export class Ailments {
 
   // ---- for the coprocessor
 
-  /** The point was reached, with this slot's context loaded: what strikes. */
-  reach(point: CorePoint, slot: number, now: Instant): readonly Strike[] {
+  /** The point was reached, with this slot's context loaded, for this interrupt line if for one: what strikes. */
+  reach(point: CorePoint, slot: number, now: Instant, line = -1): readonly Strike[] {
     const words = this.#words;
     let left = Atomics.load(words, 0);
     if (left === 0) return NOTHING;
@@ -122,6 +137,8 @@ export class Ailments {
       if (CORE_POINTS[words[at + ENTRY.point]!] !== point) continue;
       const wanted = words[at + ENTRY.slot]!;
       if (wanted >= 0 && wanted !== slot) continue;
+      const wantedLine = words[at + ENTRY.line]!;
+      if (wantedLine >= 0 && wantedLine !== line) continue;
       if (--words[at + ENTRY.nth]! > 0) continue;
       const half = at >> 1;
       if (words[at + ENTRY.struck] === 0) this.#numbers[half + NUMBERS.at] = now;

@@ -137,10 +137,14 @@ export class CoprocessorCore implements CoreParts {
     return context !== undefined && context.queues.any && this.device.accepts(this.window);
   }
 
+  /** Whether the hypervisor has said something that was not obeyed yet. */
+  protected get asked(): boolean {
+    return this.#control.available() > 0;
+  }
+
   /** Whether there is something to do: asked between `arm` and sleeping. */
   hasWork(): boolean {
-    if (this.#control.available() > 0 || this.#posted.available() > 0 || this.#request !== undefined)
-      return true;
+    if (this.asked || this.#posted.available() > 0 || this.#request !== undefined) return true;
     if (this.reporter.behind) return true;
     const context = this.loaded;
     if (context === undefined) return false;
@@ -164,7 +168,7 @@ export class CoprocessorCore implements CoreParts {
   }
 
   #turn(lingers: boolean): Turn {
-    if (this.#control.available() > 0) {
+    if (this.asked) {
       this.#obey();
       return TURN.again;
     }

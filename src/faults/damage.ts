@@ -1,6 +1,6 @@
 import type { ContextSpec } from '../contract/port.ts';
 import { IMAGE_HEADER_BYTES, IMAGE_STATE } from '../memory/context-image.ts';
-import { HEAD } from '../memory/ring.ts';
+import { HEAD, indicesOf } from '../memory/ring.ts';
 import type { Fault } from './plan.ts';
 
 /** Damages a context whose image is at rest. Says whether it was. */
@@ -28,7 +28,22 @@ export function damageAtRest(
 /** An index that cannot be true: half of all indices away from any that is. */
 const RUBBISH = 0x4000_0000;
 
-/** Breaks the index up to which the coprocessor reads commands of the default queue, as a hostile guest would. */
-export function corruptRing({ queues }: ContextSpec): void {
-  Atomics.xor(new Int32Array(queues[0]!.memory.commands), HEAD, RUBBISH);
+/**
+ * Breaks the index up to which the coprocessor reads commands of a queue, as a hostile guest would. Says whether there
+ * is such a queue.
+ */
+export function corruptRing(context: ContextSpec | undefined, index = 0): boolean {
+  const queue = context?.queues.find((candidate) => candidate.index === index);
+  if (queue === undefined) return false;
+  Atomics.xor(new Int32Array(queue.memory.commands), HEAD, RUBBISH);
+  return true;
+}
+
+/** Whether a queue has commands that were not fetched: any, where none is named. */
+export function hasWaiting(context: ContextSpec | undefined, queue: number | undefined): boolean {
+  const queues = context?.queues ?? [];
+  return queues.some(({ index, memory }) => {
+    const { head, tail } = indicesOf(new Int32Array(memory.commands));
+    return (queue ?? index) === index && head !== tail;
+  });
 }

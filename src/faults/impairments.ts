@@ -8,6 +8,8 @@ interface Entry {
   readonly coproc: string;
   readonly length: Duration;
   readonly onUse: () => void;
+  /** Whether this time is one that it is about. */
+  readonly concerns: () => boolean;
   left: number;
 }
 
@@ -22,7 +24,9 @@ export class Impairments {
   /** Whether it happens now, and for how long. */
   take(coproc: string, what: Impairment): Duration | undefined {
     if (this.#entries.length === 0) return undefined;
-    const entry = this.#entries.find((candidate) => candidate.coproc === coproc && candidate.what === what);
+    const entry = this.#entries.find(
+      (candidate) => candidate.coproc === coproc && candidate.what === what && candidate.concerns(),
+    );
     if (entry === undefined) return undefined;
     entry.left--;
     if (entry.left === 0) this.#entries = this.#entries.filter((other) => other !== entry);

@@ -7,14 +7,21 @@ import type { TraceEvent } from '../contract/events.ts';
 import { coprocOf } from '../contract/names.ts';
 import type { ContextSpec, Runtime } from '../contract/port.ts';
 import type { FaultReport } from '../contract/report.ts';
-import { AILMENTS, Ailments, ailmentsMemory, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
+import {
+  AILMENTS,
+  Ailments,
+  ailmentsMemory,
+  type Ailment,
+  type CorePoint,
+  type Order,
+} from '../coprocessor/ailments.ts';
 import type { Parts } from '../hypervisor/parts.ts';
-import { corruptRing, damageAtRest } from './damage.ts';
+import { corruptRing, damageAtRest, hasWaiting } from './damage.ts';
 import { Impairments, type Impairment } from './impairments.ts';
 import { FAILED } from './faulty-scheduler.ts';
 import { faultyParts, faultyRuntime, type FaultHooks, type FaultyUnit } from './faulty-parts.ts';
 import { Ledger, type Fate } from './ledger.ts';
-import { isCorePoint, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
+import { isCorePoint, isOfWire, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
 
 /** What faults reach beside the hardware. */
 export interface FaultTargets {
@@ -30,6 +37,8 @@ export interface InjectorOptions {
   /** Whether faults may come while it runs: then coprocessors are ready for them although the plan has none. */
   readonly live?: boolean;
 }
+
+type OfWires = Extract<Fault, { fault: Impairment }>;
 
 interface Pending {
   readonly fault: Fault;
@@ -246,25 +255,26 @@ export class Injector {
         break;
       case 'lose-interrupts':
       case 'duplicate-interrupts':
-      case 'drop-doorbells':
-        this.#impair(fault.coproc, fault.fault, fault.count, ns(0), fate);
+      case 'delay-interrupts': {
+        const { count: times, line } = fault;
+        const length = fault.fault === 'delay-interrupts' ? fault.by : ns(0);
+        if (isOfWire(fault)) this.#impair(fault, fate, length);
+        else this.#tell(fault, fate, fault.coproc, fault.fault, { times, length, line });
         break;
-      case 'delay-interrupts':
-        this.#impair(fault.coproc, fault.fault, fault.count, fault.by, fate);
+      }
+      case 'drop-doorbells':
+        this.#impair(fault, fate, ns(0), () => this.#waits(fault));
         break;
       case 'flip-bit':
       case 'truncate':
         this.#damage.push({ fault, fate });
         this.#damageAtRest();
         return;
-      case 'corrupt-ring': {
-        const context = this.#targets?.context(fault.vcoproc);
-        if (context === undefined) return;
-        corruptRing(context);
+      case 'corrupt-ring':
+        if (!corruptRing(this.#targets?.context(fault.vcoproc), fault.queue)) return;
         fate.happened(this.#now);
         this.#units.get(coprocOf(fault.vcoproc))?.port?.ring();
         break;
-      }
       case 'crash-guest':
         this.#toDomain(fault, fate, 'crash');
         return;
@@ -304,8 +314,15 @@ export class Injector {
     else if (before === undefined) fate.undo();
   }
 
-  #impair(coproc: string, what: Impairment, left: number, length: Duration, fate: Fate): void {
-    this.#impairments.add({ what, coproc, length, left, onUse: () => fate.happened(this.#now) });
+  #impair(fault: OfWires, fate: Fate, length: Duration, concerns = () => true): void {
+    const { fault: what, coproc, count: left } = fault;
+    this.#impairments.add({ what, coproc, length, left, concerns, onUse: () => fate.happened(this.#now) });
+  }
+
+  /** Whether commands wait where a doorbell is not to be heard: anywhere, where no domain is named. */
+  #waits({ domain, coproc, queue }: Extract<Fault, { fault: 'drop-doorbells' }>): boolean {
+    if (domain === undefined) return true;
+    return hasWaiting(this.#targets?.context(`${domain}/${coproc}`), queue);
   }
 
   /** Tells a coprocessor what is wrong with it from now on. */
@@ -314,7 +331,7 @@ export class Injector {
     fate: Fate,
     coproc: string,
     ailment: Ailment,
-    { times = 1, amount = 0, length = ns(0) },
+    { times = 1, amount = 0, length = ns(0), line }: Partial<Order>,
   ): void {
     const { when } = fault;
     const at: { point: CorePoint; nth: number } =
@@ -325,7 +342,7 @@ export class Injector {
     if ('domain' in fault && fault.domain !== undefined && holder === undefined) return;
     const { ailments, port } = this.#unit(coproc);
     const slot = holder === undefined ? {} : { slot: holder.slot };
-    const order = ailments.give({ ailment, ...at, times, amount, length, ...slot });
+    const order = ailments.give({ ailment, ...at, times, amount, length, ...slot, line });
     if (order === undefined) return;
     this.#told.push({ fate, ailments, order, struck: false });
     // One that sleeps does not notice.

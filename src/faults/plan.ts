@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { ms, ns, seconds, showDuration, us, type Duration } from '../base/units.ts';
+import { MOST_QUEUES } from '../contract/guest.ts';
 import { AILMENTS, CORE_POINTS, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
+import { LINES } from '../memory/context-image.ts';
 
 const UNITS = { ns, us, ms, s: seconds } as const;
 
@@ -46,6 +48,20 @@ const when = { when: moment };
 const onCoproc = { coproc: z.string(), ...when };
 /** With a domain: only while that domain's context is loaded. */
 const onHolder = { domain: z.string().optional(), ...onCoproc };
+/** With a line: only interrupts on it. */
+const onLine = {
+  line: z
+    .int()
+    .min(0)
+    .max(LINES - 1)
+    .optional(),
+  ...onHolder,
+};
+const queue = z
+  .int()
+  .min(0)
+  .max(MOST_QUEUES - 1)
+  .optional();
 const onVcoproc = { vcoproc: z.string(), ...when };
 const onDomain = { domain: z.string(), ...when };
 
@@ -56,10 +72,11 @@ export const faultSchema = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.literal('stall'), for: length, ...onCoproc }),
   z.strictObject({ fault: z.literal('slow'), times: z.number().min(1).max(1000), for: length, ...onCoproc }),
   z.strictObject({ fault: z.literal('exhaust-heap'), ...onCoproc }),
-  z.strictObject({ fault: z.literal('lose-interrupts'), count, ...onCoproc }),
-  z.strictObject({ fault: z.literal('duplicate-interrupts'), count, ...onCoproc }),
-  z.strictObject({ fault: z.literal('delay-interrupts'), by: length, count, ...onCoproc }),
-  z.strictObject({ fault: z.literal('drop-doorbells'), count, ...onCoproc }),
+  z.strictObject({ fault: z.literal('lose-interrupts'), count, ...onLine }),
+  z.strictObject({ fault: z.literal('duplicate-interrupts'), count, ...onLine }),
+  z.strictObject({ fault: z.literal('delay-interrupts'), by: length, count, ...onLine }),
+  /** With a domain, and a queue of it: only while commands wait there. */
+  z.strictObject({ fault: z.literal('drop-doorbells'), count, queue, ...onHolder }),
   z.strictObject({ fault: z.literal('trap'), ...onHolder }),
   z.strictObject({ fault: z.literal('hang-firmware'), ...onHolder }),
   z.strictObject({ fault: z.literal('deny-switches'), count, retry: length, ...onHolder }),
@@ -70,7 +87,8 @@ export const faultSchema = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.literal('flip-bit'), bit: z.number().min(0).max(1), ...onVcoproc }),
   /** What lies behind `keep`, a fraction of the image, is gone. */
   z.strictObject({ fault: z.literal('truncate'), keep: z.number().min(0).max(1), ...onVcoproc }),
-  z.strictObject({ fault: z.literal('corrupt-ring'), ...onVcoproc }),
+  /** The default queue, where none is named. */
+  z.strictObject({ fault: z.literal('corrupt-ring'), queue, ...onVcoproc }),
   z.strictObject({ fault: z.literal('crash-guest'), ...onDomain }),
   z.strictObject({ fault: z.literal('destroy-domain'), ...onDomain }),
   z.strictObject({ fault: z.literal('pause-domain'), for: length, ...onDomain }),
@@ -107,6 +125,8 @@ const planSchema = z.strictObject({
 /** Why a fault cannot happen at its moment, if it cannot. */
 function impossible(fault: Fault): string | undefined {
   const point = 'point' in fault.when ? fault.when.point : undefined;
+  if (fault.fault === 'drop-doorbells' && fault.queue !== undefined && fault.domain === undefined)
+    return `queue ${fault.queue} is a domain's; expected domain, too`;
   if (fault.fault === 'fail') {
     if (point === undefined)
       return `a call fails at its point; expected point and nth, with one of ${POINTS.join(', ')}`;
@@ -115,10 +135,21 @@ function impossible(fault: Fault): string | undefined {
     return undefined;
   }
   if (point === undefined || !isCorePoint(point) || ANYWHERE.has(fault.fault)) return undefined;
-  const own: CorePoint | undefined = AILMENTS[fault.fault as Ailment];
+  const own = pointOf(fault);
   if (own === point) return undefined;
   return `${fault.fault} does not happen at ${point}; expected ${own === undefined ? '' : `${own} or `}${CALL_POINTS.join(', ')}`;
 }
+
+/** Where it shows in a coprocessor. Wires have no points of their own. */
+const pointOf = (fault: Fault): CorePoint | undefined =>
+  isOfWire(fault) ? undefined : AILMENTS[fault.fault as Ailment];
+
+type OnLine = Extract<Fault, { line?: number | undefined }>;
+const isOnLine = (fault: Fault): fault is OnLine => fault.fault.endsWith('-interrupts');
+
+/** Whether it is about the wire on which a coprocessor rings its hypervisor, not about interrupts of contexts. */
+export const isOfWire = (fault: Fault): boolean =>
+  isOnLine(fault) && fault.line === undefined && fault.domain === undefined;
 
 /** What goes wrong in a run, and when. It knows no runtime. */
 export type FaultPlan = z.infer<typeof planSchema>;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { expectedOneOf } from '../base/nearest.ts';
 import type { SystemDescription } from '../contract/system.ts';
-import { readPlan, showFault, type FaultPlan } from '../faults/plan.ts';
+import { readPlan, showFault, type Fault, type FaultPlan } from '../faults/plan.ts';
 import { UsageError } from './usage.ts';
 
 /** Reads a fault plan. Throws a `UsageError` that says what is wrong with it. */
@@ -28,14 +28,28 @@ export function checkPlan(plan: FaultPlan, system: SystemDescription): void {
     vcoproc: domains.flatMap(({ name, coprocs }) => coprocs.map(({ coproc }) => `${name}/${coproc}`)),
   };
   for (const fault of plan.faults) {
+    const named = namesOf(fault);
     for (const kind of ['coproc', 'domain', 'vcoproc'] as const) {
-      const name = (fault as Partial<Record<typeof kind, string>>)[kind];
+      const name = named[kind];
       if (name !== undefined && !known[kind].includes(name))
         throw new UsageError(
           `--faults: ${showFault(fault)}: no ${kind} ${name}; ${expectedOneOf(name, known[kind])}`,
         );
     }
   }
+}
+
+/** Whom a fault names. A domain and a coprocessor are a vcoproc. */
+export function namesOf(fault: Fault): {
+  coproc?: string;
+  domain?: string;
+  vcoproc?: string;
+  queue?: number;
+} {
+  const named = fault as ReturnType<typeof namesOf>;
+  const { coproc, domain, vcoproc } = named;
+  if (coproc === undefined || domain === undefined || vcoproc !== undefined) return named;
+  return { ...named, vcoproc: `${domain}/${coproc}` };
 }
 
 /** The system with the local memory of all contexts summed up, too: what is damaged there is found. */

@@ -16,17 +16,17 @@ const rows = new Map(
     .split('\n')
     .filter((line) => line.startsWith('| `'))
     .map((line) => line.split('|').map((cell) => cell.trim()))
-    .map(([, name = '', target, , what, becomes, seen]) => [
+    .map(([, name = '', target, settings = '', what, becomes, seen]) => [
       name.replaceAll('`', ''),
-      { target, what, becomes, seen },
+      { target, settings: settings.replaceAll('` `', ', ').replaceAll('`', ''), what, becomes, seen },
     ]),
 );
 
 describe('the table of docs/faults.md', () => {
   it('has a row for each fault, and says of it what list-faults says', () => {
-    const listed = Object.entries(FAULTS).map(([name, { target, what, becomes, seen }]) => [
+    const listed = Object.entries(FAULTS).map(([name, { target, settings, what, becomes, seen }]) => [
       name,
-      { target, what, becomes: becomes.join(', '), seen },
+      { target, settings, what, becomes: becomes.join(', '), seen },
     ]);
     expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(listed));
   });

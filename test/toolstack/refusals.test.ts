@@ -208,6 +208,53 @@ describe('a command line that is wrong', () => {
   });
 });
 
+describe('a fault plan that is wrong', () => {
+  const at = 'when: { at: 0 }';
+  const plans: readonly (readonly [fault: string, line: RegExp])[] = [
+    [`{ fault: kill, coproc: gpu1, ${at} }`, /no coproc gpu1; expected one of gpu0/],
+    [`{ fault: trap, coproc: gpu0, domain: lefd, ${at} }`, /no domain lefd; .*did you mean left/],
+    [
+      `{ fault: corrupt-ring, vcoproc: left/dsp0, queue: 1, ${at} }`,
+      /no vcoproc left\/dsp0; expected one of/,
+    ],
+    [`{ fault: corrupt-ring, vcoproc: left/gpu0, queue: 4096, ${at} }`, /faults\.0\.queue/],
+    [`{ fault: corrupt-ring, vcoproc: left/gpu0, queue: x, ${at} }`, /faults\.0\.queue/],
+    [
+      `{ fault: drop-doorbells, coproc: gpu0, queue: 1, count: 1, ${at} }`,
+      /queue 1 is a domain's; expected domain/,
+    ],
+    [`{ fault: lose-interrupts, coproc: gpu0, line: 32, count: 1, ${at} }`, /faults\.0\.line/],
+    [`{ fault: delay-interrupts, coproc: gpu0, line: 2, count: 1, ${at} }`, /faults\.0\.by/],
+    [`{ fault: kill, coproc: gpu0, line: 2, ${at} }`, /line/],
+    [
+      '{ fault: lose-interrupts, coproc: gpu0, count: 1, when: { point: interrupt, nth: 1 } }',
+      /lose-interrupts does not happen at interrupt/,
+    ],
+  ];
+
+  test.each(plans)('%s', async (fault, line) => {
+    const folder = systems.make({ 'plan.yaml': `faults: [${fault}]\n` });
+    const { code, stdout, stderr } = await covisor(['run', folder, '--faults', `${folder}/plan.yaml`]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(line);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  test('names a domain that has no share of the coprocessor', async () => {
+    const fault =
+      '{ fault: lose-interrupts, coproc: gpu0, domain: left, line: 2, count: 1, when: { at: 0 } }';
+    const folder = systems.make({
+      ...left('coproc = [ "gpu0, firmware=noop" ]', ''),
+      'plan.yaml': `faults: [${fault}]\n`,
+    });
+    const { code, stderr } = await covisor(['run', folder, '--faults', `${folder}/plan.yaml`]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/no vcoproc left\/gpu0; expected one of right\/gpu0/),
+    ]);
+  });
+});
+
 test('several mistakes are told together, a line each', async () => {
   const folder = systems.make({ ...left('noop', 'noob'), 'guests/right.js': undefined });
   const { code, stderr } = await covisor(['run', folder]);

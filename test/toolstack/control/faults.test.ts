@@ -70,6 +70,22 @@ describe('a system that is up with --faults', () => {
     expect((await fault('list')).stdout).toContain('kill coproc=gpu0');
   }, 30_000);
 
+  it('loses interrupts of one line of one domain, and doorbells of one queue; nobody loses more than time', async () => {
+    const failed = async (): Promise<number> =>
+      (await system.vcoprocs()).reduce((total, { commands }) => total + commands.failed, 0);
+    const before = await failed();
+    for (const words of [
+      ['lose-interrupts', 'gpu0', 'domain=left', 'line=0', 'count=2'],
+      ['drop-doorbells', 'gpu0', 'domain=left', 'queue=0', 'count=2'],
+    ]) {
+      expect((await fault('inject', ...words)).code).toBe(0);
+      await until(async () => (await system.faults()).at(-1)!.became === 'recovered');
+    }
+    const upTo = await done();
+    await until(async () => (await done()) > upTo + 5);
+    expect(await failed()).toBe(before);
+  }, 30_000);
+
   it('waits for the moment of a fault, and says that it did not come', async () => {
     expect((await fault('inject', 'crash-guest', 'left', 'event=no-such', 'nth=3')).code).toBe(0);
     expect((await system.faults()).at(-1)).toMatchObject({ times: 0, became: 'never happened' });
@@ -81,6 +97,14 @@ describe('a system that is up with --faults', () => {
     [['crash-guest', 'nobody'], /no domain nobody/],
     [['kil', 'gpu0'], /kil/],
     [['stall', 'gpu0'], /for/],
+    [
+      ['corrupt-ring', 'left/gpu0', 'queue=7'],
+      /no queue 7 of left\/gpu0; it has 1, of which 0 is the default/,
+    ],
+    [['corrupt-ring', 'left/gpu0', 'queue=-1'], /queue/],
+    [['drop-doorbells', 'gpu0', 'count=1', 'queue=0'], /queue 0 is a domain's; expected domain/],
+    [['drop-doorbells', 'gpu0', 'count=1', 'domain=nobody', 'queue=0'], /no domain nobody/],
+    [['lose-interrupts', 'gpu0', 'count=1', 'domain=left', 'line=32'], /line/],
   ])('refuses %j in one line', async (args, said) => {
     const before = (await system.faults()).length;
     const { code, stdout, stderr } = await fault('inject', ...args);
