@@ -562,8 +562,9 @@ export class SharedCoproc {
           this.#recovery.isolate(vcoproc, anew.reason);
           vcoproc.left();
         } else if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
-        // What its queues kept waits for the successor.
-        else if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, this.now);
+        // What its queues kept waits for the successor, unless its scheduler has forgotten it: it is being detached.
+        else if (vcoproc.state === 'waiting' && !this.members.detached(vcoproc))
+          this.scheduler.wake(vcoproc.name, this.now);
       } else {
         // It died before it could say that this one had left.
         if (vcoproc === current) this.#switch.departed(vcoproc, vcoproc.queues.outstanding > 0);
