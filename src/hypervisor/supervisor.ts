@@ -1,4 +1,4 @@
-import { failed, type Outcome } from '../base/outcome.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { after, seconds, showDuration, sum } from '../base/units.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
@@ -58,6 +58,8 @@ export class Supervisor {
   #explained = false;
   /** The context that is being made known to it. */
   #comes: Vcoproc | undefined;
+  /** The last one that was begun. */
+  #restart: Promise<void> | undefined;
   #closed = false;
   #retired: string | undefined;
 
@@ -91,10 +93,19 @@ export class Supervisor {
     let attached = await this.#attach(vcoproc);
     for (let attempt = 1; attempt < ATTACH_ATTEMPTS; attempt++) {
       if (attached.kind === 'ok' || link === this.#link || vcoproc.state === 'isolated') break;
+      // Its successor is told of every member. Told of one twice it would answer for queues that it has forgotten.
+      if (this.#coproc.vcoprocs.has(vcoproc)) return this.#restarted();
       link = this.#link;
       attached = await this.#attach(vcoproc);
     }
     return attached;
+  }
+
+  /** Resolves when a successor is there, or there will be none. */
+  async #restarted(): Promise<Outcome<void>> {
+    for (let awaited: Promise<void> | undefined; awaited !== this.#restart; await awaited)
+      awaited = this.#restart;
+    return ok(undefined);
   }
 
   async detach(vcoproc: Vcoproc): Promise<void> {
@@ -221,7 +232,7 @@ export class Supervisor {
         onEvent: (words, at) => this.#coproc.onEvent(words, at),
         onDrained: () => this.#coproc.onDrained(),
         onSilence: () => this.#coproc.onSilence(),
-        onExit: (reason) => void this.#onExit(reason),
+        onExit: (reason) => void (this.#restart = this.#onExit(reason)),
       },
       runtime.timeline,
       () => this.#coproc.watchdogs().heartbeat ?? stepLimit,
