@@ -60,8 +60,14 @@ export class AilingCore extends CoprocessorCore {
     const { reporter } = this;
     const tell = reporter.interrupt.bind(reporter);
     reporter.interrupt = (of, now, line, count) => {
-      const times = this.#heard(of, now, line);
-      return times > 0 && tell(of, now, line, count + times - 1);
+      try {
+        const times = this.#heard(of, now, line);
+        return times > 0 && tell(of, now, line, count + times - 1);
+      } catch (error) {
+        // It died before it had told: that is pending still.
+        if (this.loaded !== undefined) Atomics.add(this.loaded.image.pending, line, count);
+        throw error;
+      }
     };
   }
 

@@ -3,9 +3,9 @@ import { ms, us } from '../../src/base/units.ts';
 import type { Runtime } from '../../src/contract/port.ts';
 import type { Fault } from '../../src/faults/plan.ts';
 import type { GuestCoproc, GuestDomain, GuestQueue } from '../../src/contract/guest.ts';
-import { schedulers } from '../../src/schedulers/index.ts';
 import { STREAM_BYTES, checksum, streamPattern } from '../hostile/support.ts';
 import { PLATFORMS, coproc, withRig, type Rig } from '../rig.ts';
+import { Books } from './books.ts';
 
 // Each step of what a hypervisor does fails at its first call, then at its second, and so on, until a whole run has
 // no such call left. However that goes, nothing stays behind, and what failed works when it is tried again.
@@ -61,59 +61,6 @@ const work =
     );
   };
 
-/** Counts who was let in and never let out: by schedulers, and by coprocessors. */
-class Books {
-  readonly admitted = new Set<string>();
-  readonly attached = new Map<string, Set<number>>();
-
-  readonly schedulers: typeof schedulers = {
-    ...schedulers,
-    'round-robin': {
-      ...schedulers['round-robin'],
-      create: (settings) => {
-        const made = schedulers['round-robin'].create(settings);
-        if ('kind' in made) return made;
-        const { admit, remove } = made;
-        return Object.assign(made, {
-          admit: (...given: Parameters<typeof admit>) => {
-            const answer = admit.apply(made, given);
-            if (answer.kind === 'admitted') this.admitted.add(given[0]);
-            return answer;
-          },
-          remove: (...given: Parameters<typeof remove>) => {
-            this.admitted.delete(given[0]);
-            remove.apply(made, given);
-          },
-        });
-      },
-    },
-  };
-
-  watch(rig: Rig): void {
-    const start = rig.runtime.startCoprocessor.bind(rig.runtime);
-    rig.runtime.startCoprocessor = (spec, platform, listener) => {
-      const known = new Set<number>();
-      this.attached.set(spec.id, known);
-      const port = start(spec, platform, listener);
-      return {
-        ring: () => port.ring(),
-        addQueues: (slot, queues) => port.addQueues(slot, queues),
-        kill: (reason) => port.kill(reason),
-        attach: async (context) => {
-          const answer = await port.attach(context);
-          if (answer.kind === 'ok') known.add(context.slot);
-          return answer;
-        },
-        detach: async (slot) => {
-          const answer = await port.detach(slot);
-          if (answer.kind === 'ok') known.delete(slot);
-          return answer;
-        },
-      };
-    };
-  }
-}
-
 /** Creates a domain; when that fails, says why, and the second attempt must do. */
 async function created(rig: Rig, name: string, rounds: number): Promise<string | undefined> {
   const first = await rig.domain(name, SHARES, work(rounds));
@@ -127,7 +74,8 @@ async function created(rig: Rig, name: string, rounds: number): Promise<string |
 async function run(kind: Runtime['kind'], ...faults: Fault[]): Promise<boolean> {
   const books = new Books();
   return withRig(kind, { coprocs: [], faults: { faults }, schedulers: books.schedulers }, async (rig) => {
-    books.watch(rig);
+    const start = rig.runtime.startCoprocessor.bind(rig.runtime);
+    rig.runtime.startCoprocessor = (spec, ...others) => books.port(spec.id, start(spec, ...others));
     for (const description of coprocs(kind)) {
       const added = rig.hypervisor.addCoproc(description);
       if (added.kind === 'ok') continue;
@@ -147,8 +95,7 @@ async function run(kind: Runtime['kind'], ...faults: Fault[]): Promise<boolean> 
     expect(vcoprocs.filter(({ state }) => state !== 'gone')).toEqual([]);
     const last = vcoprocs.filter(({ domain }) => domain === 'again');
     for (const { commands } of last) expect(commands.ok).toBe(1);
-    expect([...books.admitted]).toEqual([]);
-    expect([...books.attached.values()].map((known) => known.size)).toEqual([0, 0]);
+    expect(books.open).toEqual([]);
     const reports = rig.injector.reports;
     return reports.at(-1)!.times > 0;
   });
