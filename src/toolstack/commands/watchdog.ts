@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { expectedOneOf } from '../../base/nearest.ts';
 import { showDuration } from '../../base/units.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
@@ -13,7 +14,12 @@ interface Flags extends ControlFlags {
   readonly heartbeat?: string;
 }
 
-const WATCHDOGS = ['stopDeadline', 'resetDeadline', 'commandTimeout', 'heartbeat'] as const;
+const WATCHDOGS = {
+  stopDeadline: '--stop-deadline',
+  resetDeadline: '--reset-deadline',
+  commandTimeout: '--command-timeout',
+  heartbeat: '--heartbeat',
+} as const;
 const SHORTEST_US = 10;
 const LONGEST_US = 6e7;
 
@@ -29,10 +35,10 @@ export const watchdogCommand = (terminal: Terminal, exit: Exit): Command =>
     .option('--command-timeout <us>', 'how long one command may have the coprocessor')
     .option('--heartbeat <us>', 'how long it may give no sign of life')
     .action(async (flags: Flags) => {
-      const given = WATCHDOGS.flatMap((name) => {
-        const value = flags[name];
+      const given = Object.entries(WATCHDOGS).flatMap(([name, option]) => {
+        const value = flags[name as keyof typeof WATCHDOGS];
         if (value === undefined) return [];
-        return [[`${name}Us`, parseWhole(value, name, SHORTEST_US, LONGEST_US)] as const];
+        return [[`${name}Us`, parseWhole(value, option, SHORTEST_US, LONGEST_US)] as const];
       });
       const { coproc } = flags;
       if (given.length > 0 && coproc === undefined)
@@ -45,7 +51,12 @@ export const watchdogCommand = (terminal: Terminal, exit: Exit): Command =>
             if (flags.json) terminal.stdout.write(`${JSON.stringify({ coproc, ...change })}\n`);
             return;
           }
-          const rows = (await connection.coprocs())
+          const all = await connection.coprocs();
+          if (coproc !== undefined && !all.some(({ id }) => id === coproc)) {
+            const known = all.map(({ id }) => id as string);
+            throw new UsageError(`no coprocessor ${coproc}; ${expectedOneOf(coproc, known)}`);
+          }
+          const rows = all
             .filter(({ id }) => coproc === undefined || id === coproc)
             .map(({ id, watchdogs }) => ({ coproc: id, ...watchdogs }));
           const table = (): string =>
