@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, present } from '../base/assert.ts';
 import { after, between, us, type Instant } from '../base/units.ts';
 import {
   GuestError,
@@ -313,9 +313,11 @@ export class CommandQueue {
 
   #tellRefused(outstanding: Outstanding, completion: Completion): void {
     this.#refused.set(outstanding, completion);
+    // Whose turn it is, whichever timer comes first: commands complete in order.
     this.#timeline.at(after(this.#timeline.now(), REFUSAL_TAKES), () => {
-      this.#refused.delete(outstanding);
-      outstanding.resolve(completion);
+      const [oldest, its] = present(this.#refused.entries().next().value, 'a refusal is told once');
+      this.#refused.delete(oldest);
+      oldest.resolve(its);
     });
   }
 

@@ -52,15 +52,15 @@ class FakeCoprocessor {
   }
 }
 
-function setUp(capacity: number) {
+/** Timers come as soon as nobody has anything to do. */
+const soon: Timeline['at'] = (_deadline, what) => {
+  void Promise.resolve().then(what);
+  return () => {};
+};
+
+function setUp(capacity: number, at = soon) {
   let now = 0;
-  const timeline: Timeline = {
-    now: () => instant(++now),
-    at: (_deadline, what) => {
-      void Promise.resolve().then(what);
-      return () => {};
-    },
-  };
+  const timeline: Timeline = { now: () => instant(++now), at };
   const submitted: number[] = [];
   const shown: undefined[] = [];
   const corrupt: number[] = [];
@@ -288,6 +288,27 @@ describe('a queue whose coprocessor is lost', () => {
     expect([queue.outstanding, coprocessor.waiting]).toEqual([0, 1]);
     expect(queue.counts).toEqual({ submitted: 2, ok: 0, failed: 0, cancelled: 2 });
     expect(submitted).toEqual([1, 2]);
+  });
+
+  test('tells of later commands in their order, whatever order timers come in', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(), { minLength: 1, maxLength: 20 }), async (keys) => {
+        const timers: (() => void)[] = [];
+        const { queue } = setUp(4, (_deadline, what) => {
+          timers.push(what);
+          return () => {};
+        });
+        queue.fail('failed', 'isolated', true);
+        const told: number[] = [];
+        const all = keys.map((_, op) => queue.submit({ op }).then(() => told.push(op)));
+        const order = keys
+          .map((key, place) => [key, timers[place]!] as const)
+          .sort(([one], [other]) => one - other);
+        for (const [, timer] of order) timer();
+        await Promise.all(all);
+        expect(told).toEqual(keys.map((_, op) => op));
+      }),
+    );
   });
 
   test('does not renew its rings while commands are in them', () => {
