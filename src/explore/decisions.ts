@@ -74,6 +74,7 @@ const RATES: Readonly<Record<string, readonly number[]>> = {
   latency: [0, 0, 0.01, 0.2, 0.7],
   timer: [0, 0, 0.05, 0.4],
   fault: [0, 0.3, 0.8],
+  recovery: [0, 0.5, 1],
 };
 
 /**

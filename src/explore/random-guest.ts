@@ -103,7 +103,7 @@ class GuestState {
 
   /** Writes a register that is plain storage, or reads back what it wrote. */
   register(draw: Draw): void {
-    const { run, coproc, scratch } = this.#guest;
+    const { run, coproc, scratch, domain } = this.#guest;
     const { registers } = this.#coproc;
     const offset = scratch[draw(scratch.length)]!;
     if (draw(2) === 1) {
@@ -117,7 +117,11 @@ class GuestState {
     if (draw(4) === 1) registers.write(draw(1024) * 4 + 0x400, draw(256));
     const found = registers.read(offset);
     const expected = this.#scratch.get(offset) ?? 0;
-    if (found !== expected && this.#scratchLosses === run.losses(coproc) && !run.disturbed(coproc))
+    if (
+      found !== expected &&
+      this.#scratchLosses === run.losses(coproc) &&
+      !run.disturbed(coproc, domain.name)
+    )
       run.broken(
         LAW.registers,
         `${this.#name}: register ${offset} reads ${found}, it was written ${expected}`,
@@ -258,14 +262,14 @@ class GuestState {
   }
 
   async #submit(lane: Lane, op: number, args: readonly number[], mayFail = false): Promise<Completion> {
-    const { run, coproc } = this.#guest;
+    const { run, coproc, domain } = this.#guest;
     const number = lane.sent++;
     const completion = await lane.queue.submit({ op, args });
     if (number !== lane.heard++)
       run.broken(LAW.order, `${this.#name}: command ${number} of a queue completed as its ${lane.heard}th`);
     if (completion.status === 'ok') return completion;
     // Cancelled is what is open when its own domain ends.
-    if (!mayFail && completion.status === 'failed' && !run.disturbed(coproc))
+    if (!mayFail && completion.status === 'failed' && !run.disturbed(coproc, domain.name))
       run.broken(
         LAW.guilty,
         `${this.#name}: a command ${completion.status}: ${completion.reason}, and nothing was done to ${coproc}`,

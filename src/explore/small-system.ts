@@ -1,6 +1,7 @@
 import { bytes, kib, ms, seconds, us } from '../base/units.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import { coprocId, domainId } from '../contract/names.ts';
+import { FAULT_POLICIES, RECOVERY, type Recovery } from '../contract/recovery.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Oracle } from '../contract/oracle.ts';
 import type { CoprocDescription } from '../contract/system.ts';
@@ -48,6 +49,7 @@ export function smallSystem(
       streamId: 1 + index,
       costs: { switchBandwidth: 4e9, dmaBandwidth: 8e9, interruptLatency: us(2) },
       verifiesMemory: true,
+      recovery: drawRecovery(oracle, `recovery/${id}`),
       position: nowhere,
     };
   });
@@ -69,10 +71,12 @@ export function smallSystem(
           ),
         ).then(() => undefined),
     };
+    const onFault = [undefined, ...FAULT_POLICIES][oracle.choose(`recovery/${name}`, 4)];
     return {
       description: {
         name: domainId(name),
         memory: kib(256),
+        ...(onFault && { onFault }),
         kernel: 'random guest',
         coprocs: shares.map(({ id, firmware }) => ({
           coproc: id,
@@ -96,6 +100,16 @@ export function smallSystem(
   const stranger = [undefined, '', 'gpu', 'gpu00', 'GPU0'][draw('stranger', 5)];
   const refused = stranger === undefined ? [] : [strangeDomain(stranger)];
   return { coprocs, domains, refused, bound: { length: seconds(20), steps: 1_000_000 } };
+}
+
+/** How faults are dealt with; as where nothing is said, unless a seed draws that. */
+function drawRecovery(oracle: Oracle, point: string): Recovery {
+  const { faults, restarts } = RECOVERY;
+  return {
+    onFault: FAULT_POLICIES[oracle.choose(point, FAULT_POLICIES.length)]!,
+    faults: [faults, { most: 1, within: seconds(60) }, { most: 2, within: ms(3) }][oracle.choose(point, 3)]!,
+    restarts: [restarts, { most: 0, within: ms(1) }, { most: 2, within: ms(20) }][oracle.choose(point, 3)]!,
+  };
 }
 
 const strangeDomain = (coproc: string): BuiltDomain => ({

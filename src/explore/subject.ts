@@ -44,8 +44,8 @@ export interface BuiltSystem {
 export interface RunView {
   /** Contexts of this coprocessor that were lost with it, until now. */
   losses(coproc: string): number;
-  /** Whether anything was done to this coprocessor that excuses failed commands. */
-  disturbed(coproc: string): boolean;
+  /** Whether anything was done to this coprocessor, or to this domain by its own fault elsewhere, that excuses failed commands. */
+  disturbed(coproc: string, domain: string): boolean;
   /** This guest is about to do something to a coprocessor that may end in a reset or in isolation. */
   disturb(coproc: string): void;
   /** A law does not hold. */

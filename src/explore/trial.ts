@@ -2,13 +2,13 @@ import { messageOf } from '../base/said.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { NO_TIME, START, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
-import { GuestError } from '../contract/guest.ts';
 import { coprocOf, type CoprocId } from '../contract/names.ts';
-import type { ContextSpec, Runtime } from '../contract/port.ts';
+import type { Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import { drawPlan } from '../faults/draw.ts';
-import { Injector } from '../faults/injector.ts';
+import { Injector, type FaultTargets } from '../faults/injector.ts';
 import { NO_FAULTS, showFault, type Fault, type FaultKind, type FaultPlan } from '../faults/plan.ts';
+import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { Parts } from '../hypervisor/parts.ts';
@@ -20,6 +20,7 @@ import { contextModel } from './context-model.ts';
 import { BrokenLawError, StaleTapeError, mix, type Decision, type DecisionOracle } from './decisions.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
+import { PolicyLaws } from './policy-laws.ts';
 import { StepLaws, losesContexts } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
 import { unfinished } from './unfinished.ts';
@@ -93,6 +94,7 @@ class Trial implements RunView {
   readonly #memory = recycled.lease();
   readonly #fingerprint = new Fingerprint();
   readonly #laws = new StepLaws();
+  #policies: PolicyLaws | undefined;
   readonly #marks = new Marks();
   readonly #faults: string[] = [];
   readonly #losses = new Map<string, number>();
@@ -144,6 +146,7 @@ class Trial implements RunView {
     const { oracle, plan = NO_FAULTS, faults = 0 } = this.#options;
     const system = this.#subject.build(oracle, this);
     this.#system = system;
+    this.#policies = new PolicyLaws(system);
     const vcoprocs = system.domains.flatMap(({ description }) =>
       description.coprocs.map(({ coproc }) => `${description.name}/${coproc}`),
     );
@@ -197,10 +200,8 @@ class Trial implements RunView {
         );
     }
     const running = this.#domains.map((domain) => hypervisor.runDomain(domain));
-    injector.start({
-      domain: (name, what) => this.#toDomain(name, what),
-      context: (name) => this.#context(name),
-    });
+    const targets = targetsOf(hypervisor);
+    injector.start({ ...targets, domain: (name, what) => this.#toDomain(targets, name, what) });
     await simulated.drive(Promise.all(running).then(() => undefined));
     hypervisor.close();
     this.#atTheEnd(hypervisor);
@@ -244,6 +245,7 @@ class Trial implements RunView {
     if (losesContexts(event)) this.#losses.set(event.coproc, this.losses(event.coproc) + 1);
     try {
       this.#laws.onEvent(event);
+      this.#policies?.onEvent(event);
     } catch (error) {
       // Not thrown: whoever told of the event might take it for its own.
       this.#fail(error);
@@ -282,27 +284,11 @@ class Trial implements RunView {
     else if (fault.fault === 'late-timers' || fault.fault === 'fail') this.#disturbedAll = true;
   }
 
-  #toDomain(name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean {
-    const hypervisor = this.#hypervisor!;
-    const domain = this.#domains.find((candidate) => candidate.name === name);
-    if (domain === undefined) return false;
-    const from = what === 'unpause' ? ['paused'] : what === 'pause' ? ['running'] : ['running', 'paused'];
-    if (!from.includes(domain.state)) return false;
+  #toDomain(targets: FaultTargets, name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean {
+    if (!targets.domain(name, what)) return false;
     this.#marks.note(`${what} of a domain`);
     if (what === 'crash' || what === 'destroy') this.#hit.add(name);
-    if (what === 'crash') domain.crash(new GuestError('crashed by the fault plan'));
-    else if (what === 'destroy') void hypervisor.destroyDomain(domain);
-    else if (what === 'pause') hypervisor.pauseDomain(domain);
-    else hypervisor.unpauseDomain(domain);
     return true;
-  }
-
-  #context(name: string): ContextSpec | undefined {
-    for (const domain of this.#domains) {
-      const found = domain.vcoprocs.find((vcoproc) => vcoproc.name === name);
-      if (found !== undefined) return found.state === 'gone' ? undefined : found.context;
-    }
-    return undefined;
   }
 
   // ---- what a checking guest may know
@@ -311,8 +297,8 @@ class Trial implements RunView {
     return this.#losses.get(coproc) ?? 0;
   }
 
-  disturbed(coproc: string): boolean {
-    return this.#disturbedAll || this.#disturbed.has(coproc);
+  disturbed(coproc: string, domain: string): boolean {
+    return this.#disturbedAll || this.#disturbed.has(coproc) || this.#policies?.outlawed(domain) === true;
   }
 
   disturb(coproc: string): void {
@@ -342,8 +328,8 @@ class Trial implements RunView {
     const [violation] = this.#subject.laws(report);
     if (violation !== undefined) throw new BrokenLawError('the figures of a run add up', violation);
     for (const domain of this.#domains) this.#ended(domain);
-    for (const { id, state, coproc, faults } of figures.vcoprocs) {
-      if (faults.length > 0 && !this.disturbed(coproc))
+    for (const { id, state, coproc, domain, faults } of figures.vcoprocs) {
+      if (faults.length > 0 && !this.disturbed(coproc, domain))
         throw new BrokenLawError(
           'only the guilty pay',
           `${id} is ${state} for ${faults.join('; ')}, and nothing was done to ${coproc}`,
@@ -353,7 +339,8 @@ class Trial implements RunView {
 
   /** A domain that nothing was done to has done its work, and has done it right. */
   #ended(domain: Domain): void {
-    if (domain.vcoprocs.some(({ id }) => this.disturbed(id)) || this.#hit.has(domain.name)) return;
+    if (domain.vcoprocs.some(({ id }) => this.disturbed(id, domain.name)) || this.#hit.has(domain.name))
+      return;
     domain.verify();
     const { name, state, reason, results } = domain.report;
     if (state !== 'finished')

@@ -2,11 +2,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { between, type Duration, type Instant } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
 import type { Platform } from '../../src/contract/platform.ts';
+import type { RecoveryStep } from '../../src/contract/recovery.ts';
 import type { Context } from '../../src/coprocessor/context.ts';
 import type { Subject } from '../../src/explore/subject.ts';
 import { Account } from '../../src/hypervisor/account.ts';
 import { SharedCoproc } from '../../src/hypervisor/coproc.ts';
 import { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
+import { Tally } from '../../src/hypervisor/tally.ts';
 import { Vcoproc } from '../../src/hypervisor/vcoproc.ts';
 import { ContextImage, IMAGE_STATE } from '../../src/memory/context-image.ts';
 import { platforms } from '../../src/platforms/index.ts';
@@ -25,6 +27,12 @@ const telling = (tell: (event: TraceEvent) => readonly TraceEvent[]): Partial<Su
       },
     }),
 });
+
+/** A system in which one step of a recovery leads to another. */
+const alsoTelling = (step: RecoveryStep, other: RecoveryStep): Partial<Subject> =>
+  telling((event) =>
+    event.kind === 'recovery' && event.step === step ? [event, { ...event, step: other }] : [event],
+  );
 
 const nthOf = (kind: TraceEvent['kind'], nth: number): ((event: TraceEvent) => boolean) => {
   let seen = 0;
@@ -138,6 +146,24 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       'a command completes before it was submitted',
       () => telling((event) => [event.kind === 'complete' ? { ...event, latency: -1 as Duration } : event]),
       /completed 1 ns before it was submitted/,
+    ],
+    [
+      'who is at fault is dealt with as the policy says',
+      'its faults are not counted',
+      () => patch(Tally.prototype, 'add', () => 0),
+      /is renewed with policy ban, 1 faults, after 0 renewals/,
+    ],
+    [
+      'who is isolated never gets the coprocessor again',
+      'it begins anew',
+      () => alsoTelling('isolated', 'renewed'),
+      /is renewed/,
+    ],
+    [
+      'a coprocessor that is out of service stays so',
+      'it is started again',
+      () => alsoTelling('out-of-service', 'restarted'),
+      /is started again/,
     ],
     [
       'a loaded context is bit-identical to the saved one',
