@@ -2,6 +2,7 @@ import { growthBench } from './growth/races.ts';
 import type { Bench } from './harness/bench.ts';
 import { dmaBench } from './memory/races.ts';
 import { pathBench } from './path/races.ts';
+import { recoveryBench } from './recovery/races.ts';
 import { ringBench } from './ring/races.ts';
 import { schedulerBench } from './schedulers/races.ts';
 import { sharingBench } from './sharing/races.ts';
@@ -15,6 +16,7 @@ export const benches: readonly Bench[] = [
   dmaBench,
   switchBench,
   sharingBench,
+  recoveryBench,
   growthBench,
   schedulerBench,
   simulationBench,

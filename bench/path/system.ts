@@ -4,6 +4,7 @@ import type { TraceSink } from '../../src/contract/events.ts';
 import type { FirmwareImage } from '../../src/contract/firmware.ts';
 import type { GuestDomain } from '../../src/contract/guest.ts';
 import { coprocId, domainId } from '../../src/contract/names.ts';
+import type { Recovery } from '../../src/contract/recovery.ts';
 import type { RunReport } from '../../src/contract/report.ts';
 import { firmwareLibrary } from '../../src/firmware/library.ts';
 import { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
@@ -20,6 +21,7 @@ export interface SystemOptions {
   /** Firmware by name; without it, what comes with Covisor. */
   readonly firmware?: (name: string) => Outcome<FirmwareImage>;
   readonly trace?: TraceSink;
+  readonly recovery?: Recovery;
 }
 
 /** A whole system on threads: everything that is on in a run is on here, the trace excepted, which nobody reads. */
@@ -58,6 +60,7 @@ export class System {
         interrupts: [32],
         streamId: 1,
         costs: { switchBandwidth: 4e9, dmaBandwidth: 8e9, interruptLatency: us(2) },
+        ...(options.recovery && { recovery: options.recovery }),
         position: nowhere,
       });
       if (added.kind === 'failed') throw new Error(added.reason);

@@ -11,17 +11,32 @@ const STRETCH = 65_536;
  * A firmware with `bytes` of local memory whose commands change a part of it over and over:
  * op 1 (steps, bytes to change). It finishes when it has done its steps.
  */
-export async function touchFirmware(bytes: number): Promise<Outcome<FirmwareImage>> {
+export const touchFirmware = (bytes: number): Promise<Outcome<FirmwareImage>> =>
+  prepared('touch', touch(bytes / PAGE));
+
+/** A firmware of which only its step matters. */
+export const benchFirmware = (name: string, step: string): Promise<Outcome<FirmwareImage>> =>
+  prepared(
+    name,
+    `(module
+  (import "env" "memory" (memory 1))
+  (global (export "abi") i32 (i32.const 1))
+  (global (export "command") i32 (i32.const 0))
+  (func (export "start") (result i32) (i32.const 0))
+  (func (export "step") (param i32) (result i32) ${step}))`,
+  );
+
+async function prepared(name: string, text: string): Promise<Outcome<FirmwareImage>> {
   const wabt = await loadWabt();
-  const module = wabt.parseWat('touch.wat', text(bytes / PAGE));
+  const module = wabt.parseWat(`${name}.wat`, text);
   try {
-    return prepareFirmware('touch', Uint8Array.from(module.toBinary({}).buffer), { metered: false });
+    return prepareFirmware(name, Uint8Array.from(module.toBinary({}).buffer), { metered: false });
   } finally {
     module.destroy();
   }
 }
 
-const text = (pages: number): string => `(module
+const touch = (pages: number): string => `(module
   (import "env" "memory" (memory ${pages}))
   (global (export "abi") i32 (i32.const 1))
   (global (export "command") i32 (i32.const 0))
