@@ -156,15 +156,27 @@ export type FaultPlan = z.infer<typeof planSchema>;
 
 export const NO_FAULTS: FaultPlan = { faults: [] };
 
-/** Checks a plan that came from outside; a refusal says what is wrong and where, one line per problem. */
+/** Checks a plan that came from outside; a refusal says in one line what is wrong and where. */
 export function readPlan(value: unknown): Outcome<FaultPlan> {
   const parsed = planSchema.safeParse(value);
-  if (parsed.success) return ok(parsed.data);
-  const problems = parsed.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'the plan'}: ${message}`,
-  );
-  return failed(problems.join('\n'));
+  return parsed.success ? ok(parsed.data) : failed(parsed.error.issues.map(problemOf).join('; '));
 }
+
+/** What a person is told of one mistake. */
+function problemOf(issue: z.core.$ZodIssue): string {
+  const { path, message } = issue;
+  const where = path.join('.');
+  if (path.length < 2 && issue.code === 'invalid_type') return 'expected faults, and below it a list of them';
+  if (path.at(-1) === 'when' && issue.code === 'invalid_union') return `${where}: expected ${MOMENTS}`;
+  if (path.at(-1) === 'fault') return `${where}: there is no such fault; covisor list-faults has them all`;
+  if (issue.code === 'unrecognized_keys') return `${where || 'the plan'}: it has no ${issue.keys.join(', ')}`;
+  if (issue.code === 'invalid_type' && message.endsWith('received undefined'))
+    return `${where}: it is missing; expected a ${issue.expected}`;
+  return `${where}: ${message}`;
+}
+
+const MOMENTS =
+  '{ at: 12ms }, { within: 12ms }, { point: save, nth: 1 }, { event: switch, nth: 3 } or { event: switch, probability: 0.1 }';
 
 /** One line for people: `kill coproc=gpu0 at 12.0 ms`. */
 export function showFault(fault: Fault): string {

@@ -7,6 +7,22 @@ import { readPlan, showFault } from '../../src/faults/plan.ts';
 import { seeded } from '../../src/explore/decisions.ts';
 
 describe('a fault plan', () => {
+  it.each([
+    [null, /^expected faults, and below it a list of them$/],
+    [{ faults: [{ fault: 'kill', coproc: 'gpu0' }] }, /^faults\.0\.when: expected \{ at: 12ms \}/],
+    [
+      { faults: [{ fault: 'kill', coproc: 'gpu0', at: 1 }] },
+      /^faults\.0\.when: .*; faults\.0: it has no at$/,
+    ],
+    [{ faults: [{ fault: 'flip-bit', vcoproc: 'a/b', when: { at: 1 } }] }, /^faults\.0\.bit: it is missing/],
+    [{ faults: [{ fault: 'kil', when: { at: 1 } }] }, /there is no such fault; covisor list-faults/],
+  ])('that is none is refused in one line: %j', (value, line) => {
+    const plan = readPlan(value);
+    const reason = plan.kind === 'failed' ? plan.reason : '';
+    expect(reason).toMatch(line);
+    expect(reason).not.toContain('\n');
+  });
+
   it('is read from YAML, with lengths as people write them', () => {
     const plan = readPlan(
       parse(`

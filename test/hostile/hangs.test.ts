@@ -162,10 +162,10 @@ describe.each(RUNTIMES)('firmware that does not return, %s', (kind) => {
     });
   });
 
+  // On threads nobody can choose that moment.
   it.runIf(kind === 'simulated')(
     'lets go of a domain that is destroyed whenever a denial too many is on its way',
     async () => {
-      // On threads nobody can choose that moment.
       const own = ofDenials();
       for (let at = 0; at < 40; at++) {
         const coprocs = [coproc('gpu0', { denyRetryLimit: 3, timeslice: us(50), commandTimeout: ms(1) })];
