@@ -209,13 +209,23 @@ export class Hypervisor {
     return this.#coprocs.get(id)?.watchdogs;
   }
 
-  /** Changes watchdogs of a coprocessor, for what is waited for from now on; what is not named stays. */
+  /**
+   * Changes watchdogs of a coprocessor, for what is waited for from now on; what is not named stays. A scheduler
+   * was promised a stop deadline: with another one it is made anew, and may refuse whom it had admitted. Nothing is
+   * changed then.
+   */
   watch(id: CoprocId, change: Partial<Watchdogs>): Outcome<void> {
     const found = this.#coproc(id);
     if (found.kind === 'failed') return found;
     const coproc = found.value;
-    coproc.watchdogs = { ...coproc.watchdogs, ...change };
-    return ok(undefined);
+    const before = coproc.watchdogs;
+    coproc.watchdogs = { ...before, ...change };
+    if (coproc.watchdogs.stopDeadline === before.stopDeadline) return ok(undefined);
+    const { name, parameters } = coproc.algorithm;
+    const known = new Map([...coproc.members].map((vcoproc) => [vcoproc.name, vcoproc.parameters]));
+    const renewed = this.#decideBy(coproc, name, coproc.timeslice, parameters, known);
+    if (renewed.kind === 'failed') coproc.watchdogs = before;
+    return renewed;
   }
 
   /** Changes who decides for a coprocessor, and how, while it runs. */
@@ -224,17 +234,10 @@ export class Hypervisor {
     if (found.kind === 'failed') return found;
     const coproc = found.value;
     if (change.algorithm !== undefined) {
-      const { description } = coproc;
-      const created = this.#scheduler(
-        description,
-        change.algorithm,
-        change.timeslice ?? coproc.timeslice,
-        change.parameters ?? {},
-      );
-      if (created.kind === 'failed') return created;
-      const used = useScheduler(coproc, created.value, change.vcoprocs);
+      const { algorithm: name, timeslice = coproc.timeslice, parameters = {} } = change;
+      const used = this.#decideBy(coproc, name, timeslice, parameters, change.vcoprocs);
       if (used.kind === 'failed') return used;
-      coproc.algorithm = { name: change.algorithm, parameters: change.parameters ?? {} };
+      coproc.algorithm = { name, parameters };
     }
     if (change.timeslice !== undefined) retime(coproc, change.timeslice);
     return ok(undefined);
@@ -310,6 +313,19 @@ export class Hypervisor {
   /** Ends all coprocessors. Domains must be over. */
   close(): void {
     for (const coproc of this.#coprocs.values()) coproc.close();
+  }
+
+  /** Has a new scheduler decide, which is told what holds for the coprocessor now. */
+  #decideBy(
+    coproc: SharedCoproc,
+    name: string,
+    timeslice: Duration,
+    parameters: SchedulerParameters,
+    vcoprocs: ScheduleChange['vcoprocs'],
+  ): Outcome<void> {
+    const description = { ...coproc.description, ...coproc.watchdogs };
+    const created = this.#scheduler(description, name, timeslice, parameters);
+    return created.kind === 'failed' ? created : useScheduler(coproc, created.value, vcoprocs);
   }
 
   #scheduler(

@@ -180,6 +180,54 @@ describe('a coprocessor whose algorithm changes', () => {
   });
 });
 
+describe('a stop deadline that changes', () => {
+  it('reaches the scheduler: what it promised counts, and what cannot be kept is refused', async () => {
+    const stopDeadline = ms(1);
+    const scheduler = { name: 'edf', parameters: {} };
+    const coprocs = [coproc('gpu0', { scheduler, stopDeadline, localMemory: 65536 as never })];
+    await withRig('simulated', { coprocs }, async (rig) => {
+      const { hypervisor } = rig;
+      const statuses = new Set<string>();
+      let on = true;
+      const comes = (name: string, budget: number) =>
+        rig.domain(
+          name,
+          { gpu0: 'spin' },
+          async (domain) => {
+            const gpu = domain.coproc('gpu0');
+            while (on) statuses.add((await gpu.submit({ op: COUNT, args: [2000] })).status);
+          },
+          { parameters: { period: 20_000, budget } },
+        );
+      for (const name of ['red', 'green']) expect(await comes(name, 8000)).toMatchObject({ kind: 'ok' });
+      await rig.run(async () => {
+        await rig.after(ms(5));
+        const before = hypervisor.watchdogs(GPU0);
+        // Half of each period may be gone, and four fifths are promised.
+        expect(hypervisor.watch(GPU0, { stopDeadline: ms(10) })).toEqual({
+          kind: 'failed',
+          reason: expect.stringMatching(
+            /^edf does not take green\/gpu0: edf cannot keep it: [^\n]*10\.0 ms more, which is 130.* %$/,
+          ),
+        });
+        expect(hypervisor.watchdogs(GPU0)).toEqual(before);
+        expect((await comes('blue', 3200)).kind).toBe('failed');
+        expect(hypervisor.watch(GPU0, { stopDeadline: us(100) })).toEqual({ kind: 'ok', value: undefined });
+        const blue = await comes('blue', 3200);
+        if (blue.kind === 'failed') throw new Error(blue.reason);
+        const over = hypervisor.runDomain(blue.value);
+        expect(hypervisor.watch(GPU0, { stopDeadline }).kind).toBe('failed');
+        // Other parameters of the same algorithm do not bring the old one back.
+        expect(hypervisor.schedule(GPU0, { algorithm: 'edf' })).toMatchObject({ kind: 'ok' });
+        expect(hypervisor.watchdogs(GPU0)).toEqual({ ...before, stopDeadline: us(100) });
+        on = false;
+        await over;
+      });
+      expect([...statuses]).toEqual(['ok']);
+    });
+  });
+});
+
 describe('domains that begin and end at once', () => {
   it('leave nothing behind: destroyed while created, attached twice, detached twice', async () => {
     await withRig('simulated', { coprocs: [coproc('gpu0'), coproc('gpu1')] }, async (rig) => {

@@ -276,6 +276,25 @@ describe('a hypervisor that stays', () => {
     expect((await hypervisor.vcoprocs()).filter(({ domain }) => domain === 'left')).toHaveLength(1);
   });
 
+  it('tells the scheduler of another stop deadline, or says why that cannot be', async () => {
+    const attach = (): Promise<Ran> =>
+      covisor('attach', 'left', 'gpu1,firmware=spin,period=50000,budget=5000');
+    const within = (us: number): Promise<Ran> =>
+      covisor('watchdog', '-c', 'gpu1', '--stop-deadline', `${us}`);
+    expect(await covisor('sched', '-c', 'gpu1', '-s', 'edf')).toMatchObject({ code: 0 });
+    expect((await attach()).err).toContain('a denial or a switch may take 640');
+    expect(await within(20_000)).toMatchObject({ code: 0, err: '' });
+    expect(await attach()).toMatchObject({ code: 0, err: '' });
+    expect(await within(640_000)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^[^\n]*edf does not take left\/gpu1: [^\n]*640[^\n]* %\n$/),
+    });
+    expect((await covisor('watchdog', '-c', 'gpu1')).out).toContain('20.0 ms');
+    await hypervisor.detach('left', 'gpu1');
+    expect(await within(640_000)).toMatchObject({ code: 0 });
+    expect(await covisor('sched', '-c', 'gpu1', '-s', 'round-robin')).toMatchObject({ code: 0 });
+  });
+
   it('is as before when domains came and went, ten of them at once', async () => {
     const shape = async (): Promise<unknown> => {
       const { coprocs, vcoprocs, domains } = await hypervisor.state();
