@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../../../src/toolstack/checkpoint/folder.ts';
-import { connect, type Connection } from '../../../src/toolstack/control/client.ts';
 import { UsageError } from '../../../src/toolstack/usage.ts';
 import { RUNTIMES } from '../../rig.ts';
+import { connected, until } from '../staying.ts';
 import { Systems, covisor, domainFile, guest } from '../systems.ts';
 
 const systems = new Systems();
@@ -177,24 +177,6 @@ describe('a system that stays', () => {
   const socket = join(runtime, 'c.sock');
   afterAll(() => rmSync(runtime, { recursive: true }));
 
-  const until = async (so: () => Promise<boolean>): Promise<void> => {
-    while (!(await so())) await new Promise((resolve) => setImmediate(resolve));
-  };
-  const connected = async (): Promise<Connection> => {
-    let found: Connection | undefined;
-    await until(async () => {
-      try {
-        found = await connect({ socket });
-        await found.info();
-        return true;
-      } catch {
-        found?.close();
-        return false;
-      }
-    });
-    return found!;
-  };
-
   test('is saved, stopped and resumed with what was changed since it began', async () => {
     const long = systems.make({
       ...files,
@@ -202,7 +184,7 @@ describe('a system that stays', () => {
     });
     const place = systems.path('up');
     const up = covisor(['up', long, '--socket', socket]);
-    const first = await connected();
+    const first = await connected(socket, up);
     await first.reschedule('gpu0', { algorithm: 'credit', timesliceUs: 500 });
     await first.schedule('gpu0', 'left', { weight: 999 });
     await until(
@@ -218,7 +200,7 @@ describe('a system that stays', () => {
     expect((await up).code).toBe(0);
 
     const again = covisor(['resume', place, '--socket', socket, '--out', systems.path('up-out')]);
-    const second = await connected();
+    const second = await connected(socket, again);
     const [gpu] = await second.coprocs();
     expect([gpu!.scheduler, gpu!.timeslice]).toEqual(['credit', 500_000]);
     expect((await second.state()).at).toBeGreaterThan(at - 1e9);

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, type Connection } from '../../../src/toolstack/control/client.ts';
+import type { Connection } from '../../../src/toolstack/control/client.ts';
+import { connected, until } from '../staying.ts';
 import { Systems, covisor, domainFile, guest, type Said } from '../systems.ts';
 
 const systems = new Systems();
@@ -29,25 +30,12 @@ const folder = systems.make({
 const fault = (verb: string, ...args: string[]): Promise<Said> =>
   covisor(['fault', verb, '--socket', socket, ...args]);
 
-async function until(so: () => Promise<boolean>): Promise<void> {
-  while (!(await so())) await new Promise((resolve) => setImmediate(resolve));
-}
-
 describe('a system that is up with --faults', () => {
   let up: Promise<Said>;
   let system: Connection;
   beforeAll(async () => {
     up = covisor(['up', folder, '--faults', '--socket', socket]);
-    await until(async () => {
-      try {
-        system = await connect({ socket });
-        await system.info();
-        return true;
-      } catch {
-        system?.close();
-        return false;
-      }
-    });
+    system = await connected(socket, up);
   });
   afterAll(async () => {
     system.close();

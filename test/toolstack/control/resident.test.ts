@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../../src/toolstack/cli.ts';
-import { connect, type Connection, type Followed } from '../../../src/toolstack/control/client.ts';
+import type { Connection, Followed } from '../../../src/toolstack/control/client.ts';
+import { connected, until } from '../staying.ts';
 import { FIRST_COME, Systems, domainFile, guest } from '../systems.ts';
 
 const systems = new Systems();
@@ -82,10 +83,6 @@ async function covisor(...args: string[]): Promise<Ran> {
   return { code, ...text };
 }
 
-async function until(so: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await so())) await new Promise((resolve) => setImmediate(resolve));
-}
-
 let up: Promise<Ran>;
 let hypervisor: Connection;
 const events: Followed[] = [];
@@ -93,20 +90,10 @@ let isDown = false;
 
 beforeAll(async () => {
   up = covisor('up', folder);
-  const failed = up.then((ran) => Promise.reject(new Error(ran.err)));
-  failed.catch(() => {});
-  const ready = until(async () => {
-    try {
-      hypervisor = await connect({ socket });
-      await hypervisor.info();
-      return true;
-    } catch {
-      // It starts: nobody listens yet, or it says so.
-      hypervisor?.close();
-      return false;
-    }
-  });
-  await Promise.race([ready, failed]);
+  hypervisor = await connected(
+    socket,
+    up.then(({ err }) => ({ stderr: err })),
+  );
   await hypervisor.follow((event) => events.push(event));
 });
 afterAll(() => {
