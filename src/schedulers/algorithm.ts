@@ -1,27 +1,20 @@
 import { NO_TIME, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Decision, Refusal, Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
+import type { Member } from './member.ts';
 import { readParameters, type Parameters, type Values } from './parameters.ts';
 import { Stays } from './stays.ts';
 
-/** What every algorithm knows of a vcoproc. */
-export interface Member<P extends Parameters> {
-  readonly vcoproc: VcoprocId;
-  /** Its parameters. Only `revise` of an algorithm has a say about new ones. */
-  values: Values<P>;
-  awake: boolean;
-}
-
-export interface Choice<M> {
-  readonly member: M;
+export interface Choice {
+  readonly member: Member;
   readonly slice: Duration;
 }
 
 /** How things stand, for an algorithm that decides. */
-export interface Situation<M> {
+export interface Situation {
   readonly now: Instant;
   /** Who has the coprocessor, awake and admitted; it is not settled yet. */
-  readonly holder: M | undefined;
+  readonly holder: Member | undefined;
   /** How long the holder has had it, at most. */
   readonly held: Duration;
   /** The slice that the holder was given. */
@@ -34,26 +27,26 @@ export interface Situation<M> {
  * What is an algorithm's own. Who is admitted, who is awake, what was picked and not settled is the same for
  * all: {@link schedulerOf} keeps it, calls `wake` and `sleep` only for a change, and answers the rest.
  */
-export interface Algorithm<P extends Parameters, M extends Member<P>> {
+export interface Algorithm<P extends Parameters> {
   readonly name: string;
   readonly parameters: P;
   /** Takes a vcoproc in, asleep, or says why not. */
-  join(vcoproc: VcoprocId, values: Values<P>): M | Refusal;
-  /** Whether a member may have other parameters; it has them when this returns nothing. */
-  revise(member: M, values: Values<P>): Refusal | undefined;
+  join(member: Member, values: Values<P>, vcoproc: VcoprocId): Refusal | undefined;
+  /** Gives a member other parameters, or says why not. */
+  revise(member: Member, values: Values<P>): Refusal | undefined;
   /** A member is gone, in whatever state it was. */
-  leave(member: M): void;
+  leave(member: Member): void;
   /** A member woke. Answers whether it is more urgent than who has the coprocessor. */
-  wake(member: M, situation: Situation<M>): boolean;
-  sleep(member: M, now: Instant): void;
+  wake(member: Member, situation: Situation): boolean;
+  sleep(member: Member, now: Instant): void;
   /** Chooses, or says until when nobody may run. */
-  choose(situation: Situation<M>): Choice<M> | { readonly until: Instant } | undefined;
+  choose(situation: Situation): Choice | { readonly until: Instant } | undefined;
   /** A decision came to nothing: the one before did not leave, or the context could not come. */
-  missed(member: M): void;
+  missed(member: Member): void;
   /** A member had the coprocessor. */
-  charge(member: M, settled: Settled, awake: number): void;
+  charge(member: Member, settled: Settled, awake: number): void;
   retime(timeslice: Duration): void;
-  bound(member: M, late: Duration): Duration;
+  bound(member: Member, late: Duration): Duration;
 }
 
 export const refused = (reason: string): Refusal => ({ kind: 'refused', reason });
@@ -62,16 +55,18 @@ const IDLE: Decision = { kind: 'idle' };
 const ADMITTED = { kind: 'admitted' } as const;
 
 /** Completes an algorithm to a scheduler. */
-export function schedulerOf<P extends Parameters, M extends Member<P>>(
-  algorithm: Algorithm<P, M>,
-): Scheduler {
-  const members = new Map<VcoprocId, M>();
-  const given = new Map<VcoprocId, SchedulerParameters>();
-  const stays = new Stays<M>();
+export function schedulerOf<P extends Parameters>(algorithm: Algorithm<P>): Scheduler {
+  const members = new Map<VcoprocId, Member>();
+  /** Numbers of members that are gone. */
+  const free: Member[] = [];
+  const names: VcoprocId[] = [];
+  const given: SchedulerParameters[] = [];
+  const isAwake: boolean[] = [];
+  const stays = new Stays();
   let awake = 0;
 
-  const situation = (now: Instant): Situation<M> => {
-    const holder = stays.holder?.awake === true ? stays.holder : undefined;
+  const situation = (now: Instant): Situation => {
+    const holder = stays.holder !== undefined && isAwake[stays.holder] ? stays.holder : undefined;
     return { now, holder, held: stays.held(now), slice: stays.slice, awake };
   };
 
@@ -81,22 +76,25 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       if (members.has(vcoproc)) return refused(`${vcoproc} is admitted already`);
       const values = readParameters(algorithm.name, algorithm.parameters, parameters);
       if (values.kind === 'failed') return refused(values.reason);
-      const member = algorithm.join(vcoproc, values.value);
-      if ('kind' in member) return member;
+      const member = free.at(-1) ?? members.size + 1;
+      const refusal = algorithm.join(member, values.value, vcoproc);
+      if (refusal !== undefined) return refusal;
+      free.pop();
       members.set(vcoproc, member);
-      given.set(vcoproc, parameters);
+      names[member] = vcoproc;
+      given[member] = parameters;
+      isAwake[member] = false;
       return ADMITTED;
     },
     change(vcoproc, parameters) {
       const member = members.get(vcoproc);
       if (member === undefined) return refused(`${vcoproc} is not admitted`);
-      const all = { ...given.get(vcoproc), ...parameters };
+      const all = { ...given[member], ...parameters };
       const values = readParameters(algorithm.name, algorithm.parameters, all);
       if (values.kind === 'failed') return refused(values.reason);
       const refusal = algorithm.revise(member, values.value);
       if (refusal !== undefined) return refusal;
-      member.values = values.value;
-      given.set(vcoproc, all);
+      given[member] = all;
       return ADMITTED;
     },
     retime(timeslice) {
@@ -111,22 +109,22 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       if (member === undefined) return;
       members.delete(vcoproc);
       stays.removed(member);
-      given.delete(vcoproc);
-      if (member.awake) awake--;
-      member.awake = false;
+      free.push(member);
+      if (isAwake[member]) awake--;
+      isAwake[member] = false;
       algorithm.leave(member);
     },
     wake(vcoproc, now) {
       const member = members.get(vcoproc);
-      if (member === undefined || member.awake) return false;
-      member.awake = true;
+      if (member === undefined || isAwake[member]) return false;
+      isAwake[member] = true;
       awake++;
       return algorithm.wake(member, situation(now)) || stays.isEmpty;
     },
     sleep(vcoproc, now) {
       const member = members.get(vcoproc);
-      if (member === undefined || !member.awake) return;
-      member.awake = false;
+      if (member === undefined || !isAwake[member]) return;
+      isAwake[member] = false;
       awake--;
       algorithm.sleep(member, now);
     },
@@ -135,8 +133,10 @@ export function schedulerOf<P extends Parameters, M extends Member<P>>(
       const choice = algorithm.choose(situation(now));
       if (choice === undefined) return IDLE;
       if ('until' in choice) return { kind: 'idle', until: choice.until };
-      stays.picked(choice.member, choice.slice, now);
-      return { kind: 'run', vcoproc: choice.member.vcoproc, slice: choice.slice };
+      const { member, slice } = choice;
+      const vcoproc = names[member]!;
+      stays.picked(vcoproc, member, slice, now);
+      return { kind: 'run', vcoproc, slice };
     },
     settle(settled) {
       const { vcoproc, outcome, ran, now } = settled;

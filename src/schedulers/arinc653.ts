@@ -2,7 +2,8 @@ import { NO_TIME, showDuration, us, type Duration, type Instant } from '../base/
 import { failed, ok } from '../base/outcome.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { microseconds, readParameters, type Parameter } from './parameters.ts';
 
 interface Window {
@@ -25,7 +26,10 @@ const windows: Parameter<readonly Window[]> = (given) => {
 };
 const PER_VCOPROC = { windows };
 
-interface Partition extends Member<typeof PER_VCOPROC> {
+interface Partition {
+  readonly vcoproc: VcoprocId;
+  readonly member: Member;
+  awake: boolean;
   /** Time that it kept past its windows and has not paid for. */
   debt: number;
   /** It pays: it does not run before this. */
@@ -52,6 +56,7 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
   const { switchCost = NO_TIME } = settings;
   /** By start; they do not overlap. */
   let table: readonly Entry[] = [];
+  const partitions: Partition[] = [];
 
   const others = (vcoproc: VcoprocId): Entry[] =>
     table.filter(({ partition }) => partition.vcoproc !== vcoproc);
@@ -89,17 +94,20 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'arinc653',
     parameters: PER_VCOPROC,
-    join(vcoproc, values): Partition | Refusal {
-      const partition: Partition = { vcoproc, values, awake: false, debt: 0, notBefore: 0 };
-      return enter(partition, values.windows) ?? partition;
+    join(member, { windows: wanted }, vcoproc) {
+      const partition: Partition = { vcoproc, member, awake: false, debt: 0, notBefore: 0 };
+      partitions[member] = partition;
+      return enter(partition, wanted);
     },
-    revise: (partition, values) => enter(partition, values.windows),
-    leave: ({ vcoproc }) => void (table = others(vcoproc)),
-    wake(partition, { now }) {
+    revise: (member, values) => enter(partitions[member]!, values.windows),
+    leave: (member) => void (table = others(partitions[member]!.vcoproc)),
+    wake(member, { now }) {
+      const partition = partitions[member]!;
+      partition.awake = true;
       const entry = table[indexAt(now % frame)];
       return entry?.partition === partition && entry.start <= now % frame;
     },
-    sleep() {},
+    sleep: (member) => void (partitions[member]!.awake = false),
     choose({ now }) {
       const position = now % frame;
       const begin = now - position;
@@ -117,13 +125,13 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
         return { until: Math.min(end, partition.notBefore) as Instant };
       const slice = end - now - switchCost;
       if (!partition.awake || slice <= 0) return { until: end as Instant };
-      return { member: partition, slice: slice as Duration };
+      return { member: partition.member, slice: slice as Duration };
     },
     missed() {},
-    charge: (partition, { overrun }) => void (partition.debt += overrun),
+    charge: (member, { overrun }) => void (partitions[member]!.debt += overrun),
     // The table says how long, not the slice.
     retime() {},
-    bound: (_partition, late) => (frame + late) as Duration,
+    bound: (_member, late) => (frame + late) as Duration,
   });
 }
 

@@ -1,15 +1,9 @@
 import type { Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { NO_PARAMETERS, readParameters } from './parameters.ts';
-
-interface Taker extends Member<typeof NO_PARAMETERS>, Ranked {
-  /** Time that it has had, or was set to when it woke. */
-  used: number;
-  /** Of `used`, what it has of the stay that is not settled. */
-  pending: number;
-}
+import { Tournament } from './tournament.ts';
 
 /**
  * The coprocessor goes to whoever is ready and has had the least of it: time that idle ones do not want is
@@ -26,42 +20,48 @@ export function bestEffort(settings: SchedulerSettings): Scheduler | Refusal {
   let admitted = 0;
   /** What the one that was chosen last had used: who wakes begins there. */
   let now = 0;
-  const ready = new Heap<Taker>();
-  const use = (taker: Taker, length: number): void => {
-    taker.used += length - taker.pending;
-    taker.pending = 0;
-    if (taker.awake) ready.put(taker, taker.used);
+  const ready = new Tournament();
+  /** Time that each has had, or was set to when it woke. */
+  const used: number[] = [];
+  /** Of that, what it has of the stay that is not settled. */
+  const pending: number[] = [];
+  const use = (member: Member, length: number): void => {
+    used[member]! += length - pending[member]!;
+    pending[member] = 0;
+    if (ready.has(member)) ready.put(member, used[member]!);
   };
   return schedulerOf({
     name: 'best-effort',
     parameters: NO_PARAMETERS,
-    join(vcoproc, values): Taker {
+    join(member) {
       admitted++;
-      return { vcoproc, values, awake: false, used: 0, pending: 0, ...unranked() };
+      used[member] = 0;
+      pending[member] = 0;
+      return undefined;
     },
     revise: () => undefined,
-    leave(taker) {
+    leave(member) {
       admitted--;
-      ready.remove(taker);
+      ready.remove(member);
     },
-    wake(taker) {
-      taker.used = Math.max(taker.used, now);
-      ready.put(taker, taker.used);
+    wake(member) {
+      used[member] = Math.max(used[member]!, now);
+      ready.put(member, used[member]);
       return false;
     },
-    sleep: (taker) => ready.remove(taker),
+    sleep: (member) => ready.remove(member),
     choose({ holder, held }) {
       if (holder !== undefined) {
         use(holder, held);
-        holder.pending = held;
+        pending[holder] = held;
       }
       const member = ready.first!;
-      now = Math.max(now, member.used);
+      now = Math.max(now, used[member]!);
       return { member, slice: timeslice };
     },
     missed() {},
-    charge: (taker, { ran, switching }) => use(taker, ran + switching),
+    charge: (member, { ran, switching }) => use(member, ran + switching),
     retime: (length) => void (timeslice = length),
-    bound: (_taker, late) => (2 * admitted * (timeslice + late)) as Duration,
+    bound: (_member, late) => (2 * admitted * (timeslice + late)) as Duration,
   });
 }

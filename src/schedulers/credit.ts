@@ -1,8 +1,9 @@
 import type { Duration, Instant } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { NO_PARAMETERS, readParameters, whole } from './parameters.ts';
+import { Tournament } from './tournament.ts';
 
 const DEFAULT_WEIGHT = 256;
 const PER_VCOPROC = { weight: whole(1, 65_535, DEFAULT_WEIGHT), cap: whole(0, 100, 0) };
@@ -11,17 +12,6 @@ const PER_VCOPROC = { weight: whole(1, 65_535, DEFAULT_WEIGHT), cap: whole(0, 10
 const PERIOD = 30;
 /** The shortest slice, as a part of a whole one: what is left of a cap may be less than a switch is worth. */
 const SHORTEST = 1 / 10;
-
-interface Account extends Member<typeof PER_VCOPROC>, Ranked {
-  /** Credit burnt: time that it had, per default weight. */
-  burnt: number;
-  /** Time of the stay that is not settled, burnt already. */
-  pending: number;
-  /** What it may still have in this period, when it is capped; below zero what it owes. */
-  left: number;
-  /** The period that `left` is of. */
-  period: number;
-}
 
 /**
  * Shares by `weight` (1 to 65535, 256), and no more than `cap` percent (1 to 100; 0: no limit) of the wall
@@ -40,108 +30,114 @@ export function credit(settings: SchedulerSettings): Scheduler | Refusal {
   let weights = 0;
   /** What the one that was chosen last had burnt: who wakes begins there. */
   let level = 0;
-  const ready = new Heap<Account>();
+  const ready = new Tournament();
   /** Awake and over their cap, by the instant at which they may go on. */
-  const parked = new Heap<Account>();
+  const parked = new Tournament();
   /** Have other parameters since the last decision. */
-  const revised = new Set<Account>();
+  const revised = new Set<Member>();
+  const weight: number[] = [];
+  const cap: number[] = [];
+  /** Credit burnt: time that each had, per default weight. */
+  const burnt: number[] = [];
+  /** Time of the stay that is not settled, burnt already. */
+  const pending: number[] = [];
+  /** What each may still have in its period, when it is capped; below zero what it owes. */
+  const left: number[] = [];
+  /** The period that `left` is of. */
+  const current: number[] = [];
   // Periods are of one length for the whole life: a cap that moves with the slice could be used twice.
   const period = PERIOD * timeslice;
 
-  const quota = ({ values }: Account): number => (period * values.cap) / 100;
-  const refill = (account: Account, now: Instant): void => {
-    const current = Math.floor(now / period);
-    const passed = current - account.period;
-    account.period = current;
-    if (passed > 0) account.left = Math.min(quota(account), account.left + passed * quota(account));
+  const quota = (member: Member): number => (period * cap[member]!) / 100;
+  const refill = (member: Member, now: Instant): void => {
+    const passed = Math.floor(now / period) - current[member]!;
+    current[member]! += passed;
+    if (passed > 0) left[member] = Math.min(quota(member), left[member]! + passed * quota(member));
   };
-  /** Puts an awake account where it belongs. */
-  const place = (account: Account, now: Instant): void => {
-    ready.remove(account);
-    parked.remove(account);
-    if (!account.awake) return;
-    if (account.values.cap === 0) {
-      ready.put(account, account.burnt);
-      return;
+  /** Puts an awake one where it belongs. */
+  const place = (member: Member, now: Instant): void => {
+    if (cap[member]! > 0) refill(member, now);
+    if (cap[member] === 0 || left[member]! > 0) {
+      parked.remove(member);
+      ready.put(member, burnt[member]!);
+    } else {
+      ready.remove(member);
+      parked.put(member, (current[member]! + 1 + Math.floor(-left[member]! / quota(member))) * period);
     }
-    refill(account, now);
-    if (account.left > 0) ready.put(account, account.burnt);
-    else parked.put(account, (account.period + 1 + Math.floor(-account.left / quota(account))) * period);
   };
-  const burn = (account: Account, length: number, now: Instant): void => {
-    const more = length - account.pending;
-    account.pending = 0;
-    account.burnt += (more * DEFAULT_WEIGHT) / account.values.weight;
-    if (account.values.cap > 0) {
-      refill(account, now);
-      account.left -= more;
+  const isAwake = (member: Member): boolean => ready.has(member) || parked.has(member);
+  const burn = (member: Member, length: number, now: Instant): void => {
+    const more = length - pending[member]!;
+    pending[member] = 0;
+    burnt[member]! += (more * DEFAULT_WEIGHT) / weight[member]!;
+    if (cap[member]! > 0) {
+      refill(member, now);
+      left[member]! -= more;
     }
-    place(account, now);
+    if (isAwake(member)) place(member, now);
+  };
+  const rest = (member: Member): void => {
+    ready.remove(member);
+    parked.remove(member);
   };
 
   return schedulerOf({
     name: 'credit',
     parameters: PER_VCOPROC,
-    join(vcoproc, values): Account {
-      const account: Account = {
-        vcoproc,
-        values,
-        awake: false,
-        burnt: 0,
-        pending: 0,
-        left: (period * values.cap) / 100,
-        period: 0,
-        ...unranked(),
-      };
+    join(member, values) {
       admitted++;
       weights += values.weight;
-      return account;
-    },
-    revise(account, values) {
-      weights += values.weight - account.values.weight;
-      // What it used of the old budget counts against the new one.
-      account.left += (period * (values.cap - account.values.cap)) / 100;
-      revised.add(account);
+      weight[member] = values.weight;
+      cap[member] = values.cap;
+      burnt[member] = 0;
+      pending[member] = 0;
+      left[member] = quota(member);
+      current[member] = 0;
       return undefined;
     },
-    leave(account) {
-      admitted--;
-      revised.delete(account);
-      weights -= account.values.weight;
-      ready.remove(account);
-      parked.remove(account);
+    revise(member, values) {
+      weights += values.weight - weight[member]!;
+      // What it used of the old budget counts against the new one.
+      left[member]! += (period * (values.cap - cap[member]!)) / 100;
+      weight[member] = values.weight;
+      cap[member] = values.cap;
+      revised.add(member);
+      return undefined;
     },
-    wake(account, { now }) {
-      account.burnt = Math.max(account.burnt, level);
-      place(account, now);
+    leave(member) {
+      admitted--;
+      revised.delete(member);
+      weights -= weight[member]!;
+      rest(member);
+    },
+    wake(member, { now }) {
+      burnt[member] = Math.max(burnt[member]!, level);
+      place(member, now);
       return false;
     },
-    sleep(account) {
-      ready.remove(account);
-      parked.remove(account);
-    },
+    sleep: rest,
     choose({ now, holder, held }) {
-      for (const account of revised) place(account, now);
+      for (const member of revised) if (isAwake(member)) place(member, now);
       revised.clear();
       if (holder !== undefined) {
         burn(holder, held, now);
-        holder.pending = held;
+        pending[holder] = held;
       }
-      for (let due = parked.first; due !== undefined && due.key <= now; due = parked.first) place(due, now);
+      while (parked.least <= now) place(parked.first!, now);
       const member = ready.first;
       if (member === undefined)
-        return parked.first === undefined ? undefined : { until: Math.ceil(parked.first.key) as Instant };
-      level = Math.max(level, member.burnt);
-      if (member.values.cap === 0) return { member, slice: timeslice };
+        return parked.first === undefined ? undefined : { until: Math.ceil(parked.least) as Instant };
+      level = Math.max(level, burnt[member]!);
+      if (cap[member] === 0) return { member, slice: timeslice };
       refill(member, now);
-      const slice = Math.max(timeslice * SHORTEST, Math.min(timeslice, member.left));
+      const slice = Math.max(timeslice * SHORTEST, Math.min(timeslice, left[member]!));
       return { member, slice: Math.ceil(slice) as Duration };
     },
     missed() {},
-    charge: (account, { ran, switching, now }) => burn(account, ran + switching, now),
+    charge: (member, { ran, switching, now }) => burn(member, ran + switching, now),
     retime: (length) => void (timeslice = length),
-    bound: ({ values }, late) =>
-      ((Math.ceil(weights / values.weight) + admitted) * (timeslice + late) +
-        (values.cap > 0 ? period : 0)) as Duration,
+    bound: (member, late) =>
+      ((Math.ceil(weights / weight[member]!) + admitted) * (timeslice + late) +
+        (cap[member]! > 0 ? period : 0)) as Duration,
   });
 }

@@ -1,6 +1,8 @@
 import { NO_TIME } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
+import type { VcoprocId } from '../contract/names.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { NO_PARAMETERS, readParameters, text } from './parameters.ts';
 
 const OWN = { owner: text };
@@ -16,22 +18,22 @@ export function dedicated(settings: SchedulerSettings): Scheduler | Refusal {
   if (own.kind === 'failed') return refused(own.reason);
   const { owner: wanted } = own.value;
   let { timeslice } = settings;
-  let owner: Member<typeof NO_PARAMETERS> | undefined;
+  let owner: { readonly member: Member; readonly vcoproc: VcoprocId } | undefined;
   return schedulerOf({
     name: 'dedicated',
     parameters: NO_PARAMETERS,
-    join(vcoproc, values) {
+    join(member, _values, vcoproc) {
       if (wanted !== undefined && vcoproc !== wanted && !vcoproc.startsWith(`${wanted}/`))
         return refused(`it is dedicated to ${wanted}`);
       if (owner !== undefined) return refused(`it is dedicated to ${owner.vcoproc}`);
-      owner = { vcoproc, values, awake: false };
-      return owner;
+      owner = { member, vcoproc };
+      return undefined;
     },
     revise: () => undefined,
     leave: () => void (owner = undefined),
     wake: () => true,
     sleep() {},
-    choose: () => (owner === undefined ? undefined : { member: owner, slice: timeslice }),
+    choose: () => (owner === undefined ? undefined : { member: owner.member, slice: timeslice }),
     missed() {},
     charge() {},
     retime: (length) => void (timeslice = length),

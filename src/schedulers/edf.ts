@@ -1,28 +1,16 @@
 import { NO_TIME, showDuration, sum, us, type Duration, type Instant } from '../base/units.ts';
-import type { VcoprocId } from '../contract/names.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { microseconds, readParameters } from './parameters.ts';
 import { TaskSet, type Task } from './task-set.ts';
+import { Tournament } from './tournament.ts';
 
 const LONGEST = 60_000_000;
 const PER_VCOPROC = { period: microseconds(100, LONGEST), budget: microseconds(10, LONGEST) };
 
 /** The shortest slice: what is left of a budget may be less than anybody can stop in. */
 const SHORTEST = us(10);
-
-interface Server extends Member<typeof PER_VCOPROC>, Ranked {
-  deadline: number;
-  /** What is left of the budget until the deadline; below zero what it owes. */
-  left: number;
-  /** Time of the stay that is not settled, taken from `left` already. */
-  pending: number;
-  /** It woke since it was switched to last. */
-  woke: boolean;
-  /** The switches of this period are those that admission counted. */
-  free: boolean;
-}
 
 /**
  * Earliest deadline first: each vcoproc has `budget` microseconds in each `period`, both to be given, as with
@@ -57,99 +45,109 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
   const tasks = new TaskSet(switching, sum(own.value['denial-us'], switching));
   let longest = timeslice;
   /** Awake with budget, by deadline. */
-  const ready = new Heap<Server>();
+  const ready = new Tournament();
   /** Awake without, by the instant at which they get a new one. */
-  const spent = new Heap<Server>();
+  const spent = new Tournament();
+  const period: number[] = [];
+  const budget: number[] = [];
+  const deadline: number[] = [];
+  /** What is left of the budget until the deadline; below zero what it owes. */
+  const left: number[] = [];
+  /** Time of the stay that is not settled, taken from `left` already. */
+  const pending: number[] = [];
+  /** Woke since it was switched to last. */
+  const woke: boolean[] = [];
+  /** The switches of this period are those that admission counted. */
+  const free: boolean[] = [];
 
   /** Begins a period. */
-  const renew = (server: Server, begin: number, periods: number): void => {
-    const { period, budget } = server.values;
-    server.deadline = begin + period;
-    server.left = Math.min(budget, server.left + periods * budget);
-    server.free = true;
+  const renew = (member: Member, begin: number, periods: number): void => {
+    deadline[member] = begin + period[member]!;
+    left[member] = Math.min(budget[member]!, left[member]! + periods * budget[member]!);
+    free[member] = true;
   };
-  const place = (server: Server): void => {
-    ready.remove(server);
-    spent.remove(server);
-    if (!server.awake) return;
-    if (server.left > 0) ready.put(server, server.deadline);
-    else spent.put(server, server.deadline);
+  /** Puts an awake one where it belongs. */
+  const place = (member: Member): void => {
+    const [here, other] = left[member]! > 0 ? [ready, spent] : [spent, ready];
+    other.remove(member);
+    here.put(member, deadline[member]!);
   };
-  const use = (server: Server, length: number): void => {
-    server.left -= length - server.pending;
-    server.pending = 0;
-    place(server);
+  const use = (member: Member, length: number): void => {
+    left[member]! -= length - pending[member]!;
+    pending[member] = 0;
+    if (ready.has(member) || spent.has(member)) place(member);
+  };
+  const rest = (member: Member): void => {
+    ready.remove(member);
+    spent.remove(member);
   };
 
   return schedulerOf({
     name: 'edf',
     parameters: PER_VCOPROC,
-    join(vcoproc: VcoprocId, values): Server | Refusal {
-      const server: Server = {
-        vcoproc,
-        values,
-        awake: false,
-        deadline: 0,
-        left: values.budget,
-        pending: 0,
-        woke: false,
-        free: true,
-        ...unranked(),
-      };
-      return tooMuch(values) ?? tasks.put(vcoproc, values) ?? server;
+    join(member, values) {
+      const refusal = tooMuch(values) ?? tasks.put(member, values);
+      if (refusal !== undefined) return refusal;
+      period[member] = values.period;
+      budget[member] = values.budget;
+      deadline[member] = 0;
+      left[member] = values.budget;
+      pending[member] = 0;
+      woke[member] = false;
+      free[member] = true;
+      return undefined;
     },
-    revise(server, values) {
-      const refusal = tooMuch(values) ?? tasks.put(server.vcoproc, values);
+    revise(member, values) {
+      const refusal = tooMuch(values) ?? tasks.put(member, values);
+      if (refusal !== undefined) return refusal;
+      period[member] = values.period;
+      budget[member] = values.budget;
       // The present deadline stands, and what is left until then cannot grow.
-      if (refusal === undefined) server.left = Math.min(server.left, values.budget);
-      return refusal;
+      left[member] = Math.min(left[member]!, values.budget);
+      return undefined;
     },
-    leave(server) {
-      tasks.remove(server.vcoproc);
-      ready.remove(server);
-      spent.remove(server);
+    leave(member) {
+      tasks.remove(member);
+      rest(member);
     },
-    wake(server, { now, holder }) {
-      const { deadline, left } = server;
-      const { period, budget } = server.values;
-      server.woke = true;
-      if (now >= deadline) renew(server, now, 1 + Math.floor((now - deadline) / period));
+    wake(member, { now, holder }) {
+      const [due, length, rested] = [deadline[member]!, period[member]!, left[member]!];
+      woke[member] = true;
+      if (now >= due) renew(member, now, 1 + Math.floor((now - due) / length));
       // Too much is left for the time that is left: taken now, it would be more than its share.
-      else if (left > 0 && left * period > (deadline - now) * budget) renew(server, now, 1);
-      place(server);
-      return holder !== undefined && server.left > 0 && server.deadline < holder.deadline;
+      else if (rested > 0 && rested * length > (due - now) * budget[member]!) renew(member, now, 1);
+      place(member);
+      return holder !== undefined && left[member]! > 0 && deadline[member]! < deadline[holder]!;
     },
-    sleep(server) {
-      ready.remove(server);
-      spent.remove(server);
-    },
+    sleep: rest,
     choose({ now, holder, held }) {
       if (holder !== undefined) {
         use(holder, held);
-        holder.pending = held;
+        pending[holder] = held;
       }
-      for (let due = spent.first; due !== undefined && due.key <= now; due = spent.first) {
-        renew(due, due.deadline, 1);
+      while (spent.least <= now) {
+        const due = spent.first!;
+        renew(due, deadline[due]!, 1);
         place(due);
       }
       const member = ready.first;
-      const next = spent.first?.key;
-      if (member === undefined) return next === undefined ? undefined : { until: next as Instant };
+      const next = spent.least;
+      if (member === undefined) return spent.first === undefined ? undefined : { until: next as Instant };
       // Somebody's new period may come with an earlier deadline.
-      const slice = Math.min(member.left, longest, next === undefined ? Infinity : next - now);
+      const slice = Math.min(left[member]!, longest, next - now);
       return { member, slice: Math.max(SHORTEST, slice) as Duration };
     },
     missed() {},
-    charge(server, { ran, switching: cost }) {
-      const extra = cost > 0 && server.woke && !server.free ? 2 * cost : 0;
+    charge(member, { ran, switching: cost }) {
+      const extra = cost > 0 && woke[member] && !free[member] ? 2 * cost : 0;
       if (cost > 0) {
-        if (server.woke) server.free = false;
-        server.woke = false;
+        if (woke[member]) free[member] = false;
+        woke[member] = false;
       }
-      use(server, ran + extra);
+      use(member, ran + extra);
     },
     retime: (length) => void (longest = length),
-    bound: ({ values: { period, budget } }, late) => (2 * (period - budget) + late) as Duration,
+    bound: (member, late) => (2 * (period[member]! - budget[member]!) + late) as Duration,
   });
 }
 

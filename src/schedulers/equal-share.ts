@@ -1,11 +1,8 @@
 import type { Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
+import { refused, schedulerOf } from './algorithm.ts';
 import { NO_PARAMETERS, readParameters } from './parameters.ts';
-import { Slots, owner, type Owner } from './slots.ts';
-
-type Tenant = Member<typeof NO_PARAMETERS> &
-  Owner & { readonly vcoproc: Member<typeof NO_PARAMETERS>['vcoproc'] };
+import { Slots } from './slots.ts';
 
 /**
  * One time slice for each vcoproc that is there, in turn, busy or not: a share changes when somebody comes or
@@ -18,24 +15,23 @@ type Tenant = Member<typeof NO_PARAMETERS> &
 export function equalShare({ timeslice, parameters }: SchedulerSettings): Scheduler | Refusal {
   const own = readParameters('equal-share', NO_PARAMETERS, parameters);
   if (own.kind === 'failed') return refused(own.reason);
-  const slots = new Slots<Tenant>(timeslice);
+  const slots = new Slots(timeslice);
   let admitted = 0;
   return schedulerOf({
     name: 'equal-share',
     parameters: NO_PARAMETERS,
-    join(vcoproc, values): Tenant {
-      const tenant = { values, ...owner(vcoproc, 1), vcoproc };
-      slots.add(tenant);
+    join(tenant) {
+      slots.add(tenant, 1);
       admitted++;
-      return tenant;
+      return undefined;
     },
     revise: () => undefined,
     leave(tenant) {
       slots.remove(tenant);
       admitted--;
     },
-    wake: (tenant) => slots.isOpenFor(tenant),
-    sleep() {},
+    wake: (tenant) => slots.wake(tenant),
+    sleep: (tenant) => slots.sleep(tenant),
     choose: (situation) => slots.choose(situation),
     missed: (tenant) => slots.missed(tenant),
     charge: (tenant, settled) => slots.charge(tenant, settled),

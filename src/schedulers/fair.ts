@@ -1,21 +1,13 @@
 import { us, type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import type { Member } from './member.ts';
 import { microseconds, readParameters, whole } from './parameters.ts';
+import { Tournament } from './tournament.ts';
 
 const DEFAULT_WEIGHT = 256;
 const OWN = { 'granularity-us': microseconds(0, 1_000_000, us(0)) };
 const PER_VCOPROC = { weight: whole(1, 65_535, DEFAULT_WEIGHT) };
-
-interface Runner extends Member<typeof PER_VCOPROC>, Ranked {
-  /** Virtual run time: time that it had, per default weight. */
-  ran: number;
-  /** Virtual time by which it has had the slice that it asks for. */
-  deadline: number;
-  /** Real time of the stay that is not settled, counted in `ran` already. */
-  pending: number;
-}
 
 /**
  * Earliest eligible virtual deadline first (Stoica and Abdel-Wahab 1995; Linux since 6.6). The virtual time is
@@ -37,73 +29,90 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
   let weights = 0;
   const average = new Average();
   /** By deadline. May hold some that are not eligible any more: the average goes down when a debtor leaves. */
-  const eligible = new Heap<Runner>();
+  const eligible = new Tournament();
   /** By virtual run time. */
-  const ahead = new Heap<Runner>();
+  const ahead = new Tournament();
+  const weight: number[] = [];
+  /** Virtual run time: time that each had, per default weight. */
+  const ran: number[] = [];
+  /** Virtual time by which each has had the slice that it asks for. */
+  const deadline: number[] = [];
+  /** Real time of the stay that is not settled, counted in `ran` already. */
+  const pending: number[] = [];
 
-  const virtual = (runner: Runner, length: number): number =>
-    (length * DEFAULT_WEIGHT) / runner.values.weight;
-  const isEligible = (runner: Runner): boolean => runner.ran <= average.value;
-  const place = (runner: Runner): void => {
-    eligible.remove(runner);
-    ahead.remove(runner);
-    if (!runner.awake) return;
-    if (isEligible(runner)) eligible.put(runner, runner.deadline);
-    else ahead.put(runner, runner.ran);
+  const virtual = (member: Member, length: number): number => (length * DEFAULT_WEIGHT) / weight[member]!;
+  const isEligible = (member: Member): boolean => ran[member]! <= average.value;
+  const isAwake = (member: Member): boolean => eligible.has(member) || ahead.has(member);
+  /** Puts an awake one where it belongs. */
+  const place = (member: Member): void => {
+    if (isEligible(member)) {
+      ahead.remove(member);
+      eligible.put(member, deadline[member]!);
+    } else {
+      eligible.remove(member);
+      ahead.put(member, ran[member]!);
+    }
   };
-  const advance = (runner: Runner, length: number): void => {
-    const more = virtual(runner, length - runner.pending);
-    runner.pending = 0;
-    runner.ran += more;
-    if (runner.awake) average.move(runner.values.weight, more);
-    if (runner.ran >= runner.deadline) runner.deadline = runner.ran + virtual(runner, timeslice);
-    place(runner);
+  const advance = (member: Member, length: number): void => {
+    const more = virtual(member, length - pending[member]!);
+    pending[member] = 0;
+    ran[member]! += more;
+    const awake = isAwake(member);
+    if (awake) average.move(weight[member]!, more);
+    if (ran[member]! >= deadline[member]!) deadline[member] = ran[member]! + virtual(member, timeslice);
+    if (awake) place(member);
   };
-  const rest = (runner: Runner): void => {
-    average.leave(runner.values.weight, runner.ran);
-    eligible.remove(runner);
-    ahead.remove(runner);
+  const rest = (member: Member): void => {
+    average.leave(weight[member]!, ran[member]!);
+    eligible.remove(member);
+    ahead.remove(member);
   };
 
   return schedulerOf({
     name: 'fair',
     parameters: PER_VCOPROC,
-    join(vcoproc, values): Runner {
+    join(member, values) {
       admitted++;
       weights += values.weight;
-      return { vcoproc, values, awake: false, ran: 0, deadline: 0, pending: 0, ...unranked() };
-    },
-    revise(runner, values) {
-      weights += values.weight - runner.values.weight;
-      if (runner.awake) {
-        average.leave(runner.values.weight, runner.ran);
-        average.join(values.weight, runner.ran);
-      }
-      // Its slice is due by its new weight from now on.
-      runner.deadline = runner.ran + (timeslice * DEFAULT_WEIGHT) / values.weight;
-      place(runner);
+      weight[member] = values.weight;
+      ran[member] = 0;
+      deadline[member] = 0;
+      pending[member] = 0;
       return undefined;
     },
-    leave(runner) {
-      admitted--;
-      weights -= runner.values.weight;
-      if (eligible.has(runner) || ahead.has(runner)) rest(runner);
+    revise(member, values) {
+      weights += values.weight - weight[member]!;
+      const awake = isAwake(member);
+      if (awake) {
+        average.leave(weight[member]!, ran[member]!);
+        average.join(values.weight, ran[member]!);
+      }
+      weight[member] = values.weight;
+      // Its slice is due by its new weight from now on.
+      deadline[member] = ran[member]! + virtual(member, timeslice);
+      if (awake) place(member);
+      return undefined;
     },
-    wake(runner, { holder, held }) {
-      runner.ran = Math.max(runner.ran, average.value);
-      runner.deadline = runner.ran + virtual(runner, timeslice);
-      average.join(runner.values.weight, runner.ran);
-      place(runner);
+    leave(member) {
+      admitted--;
+      weights -= weight[member]!;
+      if (isAwake(member)) rest(member);
+    },
+    wake(member, { holder, held }) {
+      ran[member] = Math.max(ran[member]!, average.value);
+      deadline[member] = ran[member] + virtual(member, timeslice);
+      average.join(weight[member]!, ran[member]);
+      place(member);
       if (holder === undefined || held < granularity()) return false;
-      return isEligible(runner) && runner.deadline < holder.deadline;
+      return isEligible(member) && deadline[member] < deadline[holder]!;
     },
     sleep: rest,
     choose({ holder, held }) {
       if (holder !== undefined) {
         advance(holder, held);
-        holder.pending = held;
+        pending[holder] = held;
       }
-      for (let next = ahead.first; next !== undefined && isEligible(next); next = ahead.first) place(next);
+      while (ahead.least <= average.value) place(ahead.first!);
       for (let next = eligible.first; next !== undefined && !isEligible(next); next = eligible.first)
         place(next);
       // Somebody is always at the average or below it, but for rounding.
@@ -111,10 +120,10 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
       return { member, slice: timeslice };
     },
     missed() {},
-    charge: (runner, { ran, switching }) => advance(runner, ran + switching),
+    charge: (member, { ran: length, switching }) => advance(member, length + switching),
     retime: (length) => void (timeslice = length),
-    bound: ({ values }, late) =>
-      ((2 * Math.ceil(weights / values.weight) + admitted) * (timeslice + late)) as Duration,
+    bound: (member, late) =>
+      ((2 * Math.ceil(weights / weight[member]!) + admitted) * (timeslice + late)) as Duration,
   });
 }
 

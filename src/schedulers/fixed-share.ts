@@ -1,14 +1,11 @@
 import type { Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
+import { refused, schedulerOf } from './algorithm.ts';
 import { readParameters, whole } from './parameters.ts';
-import { Slots, owner, type Owner } from './slots.ts';
+import { Slots, UNSOLD } from './slots.ts';
 
 const OWN = { slots: whole(1, 1024, 8) };
 const PER_VCOPROC = { slots: whole(1, 1024, 1) };
-
-type Tenant = Member<typeof PER_VCOPROC> &
-  Owner & { readonly vcoproc: Member<typeof PER_VCOPROC>['vcoproc'] };
 
 /**
  * A round of `scheduler-slots` slots (8), of which each vcoproc has `slots` (1), one time slice each. Its share
@@ -21,49 +18,47 @@ export function fixedShare({ timeslice, parameters }: SchedulerSettings): Schedu
   const own = readParameters('fixed-share', OWN, parameters);
   if (own.kind === 'failed') return refused(own.reason);
   const total = own.value.slots;
-  const slots = new Slots<Tenant>(timeslice);
-  const unsold = owner(undefined, total);
-  slots.add(unsold);
+  const slots = new Slots(timeslice);
+  slots.add(UNSOLD, total);
   let admitted = 0;
 
   /** Gives and takes slots, or says that there are not enough. */
   const trade = (wanted: number): Refusal | undefined => {
-    if (wanted > unsold.share)
-      return refused(`fixed-share has ${unsold.share} of ${total} slots left, not ${wanted}`);
-    unsold.share -= wanted;
-    if (unsold.share === 0) slots.remove(unsold);
-    else if (unsold.place < 0) slots.add(unsold);
+    const unsold = slots.share[UNSOLD]!;
+    if (wanted > unsold) return refused(`fixed-share has ${unsold} of ${total} slots left, not ${wanted}`);
+    slots.share[UNSOLD] = unsold - wanted;
+    if (wanted === unsold) slots.remove(UNSOLD);
+    else if (!slots.has(UNSOLD)) slots.add(UNSOLD, unsold - wanted);
     return undefined;
   };
 
   return schedulerOf({
     name: 'fixed-share',
     parameters: PER_VCOPROC,
-    join(vcoproc, values): Tenant | Refusal {
-      const refusal = trade(values.slots);
+    join(tenant, { slots: wanted }) {
+      const refusal = trade(wanted);
       if (refusal !== undefined) return refusal;
-      const tenant = { values, ...owner(vcoproc, values.slots), vcoproc };
-      slots.add(tenant);
+      slots.add(tenant, wanted);
       admitted++;
-      return tenant;
+      return undefined;
     },
-    revise(tenant, values) {
-      const refusal = trade(values.slots - tenant.share);
-      if (refusal === undefined) tenant.share = values.slots;
+    revise(tenant, { slots: wanted }) {
+      const refusal = trade(wanted - slots.share[tenant]!);
+      if (refusal === undefined) slots.share[tenant] = wanted;
       return refusal;
     },
     leave(tenant) {
       slots.remove(tenant);
-      trade(-tenant.share);
+      trade(-slots.share[tenant]!);
       admitted--;
     },
-    wake: (tenant) => slots.isOpenFor(tenant),
-    sleep() {},
+    wake: (tenant) => slots.wake(tenant),
+    sleep: (tenant) => slots.sleep(tenant),
     choose: (situation) => slots.choose(situation),
     missed: (tenant) => slots.missed(tenant),
     charge: (tenant, settled) => slots.charge(tenant, settled),
     retime: (length) => slots.retime(length),
     bound: (tenant, late) =>
-      ((Math.ceil(total / tenant.share) + admitted) * (slots.timeslice + late)) as Duration,
+      ((Math.ceil(total / slots.share[tenant]!) + admitted) * (slots.timeslice + late)) as Duration,
   });
 }

@@ -1,9 +1,10 @@
 import { us, type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
-import { Line, inNoLine, type InLine } from './line.ts';
+import { refused, schedulerOf } from './algorithm.ts';
+import { Lines } from './lines.ts';
+import type { Member } from './member.ts';
 import { microseconds, readParameters, whole } from './parameters.ts';
+import { Tournament } from './tournament.ts';
 
 const HIGHEST = 31;
 /** A rest of a slice that is a smaller part than this is not worth a switch. */
@@ -14,15 +15,6 @@ const PER_VCOPROC = {
   /** Instead of the coprocessor's time slice. */
   'slice-us': microseconds(0, 60_000_000, us(0)),
 };
-
-interface Waiter extends Member<typeof PER_VCOPROC>, Ranked, InLine<Waiter> {
-  /** Since when it has been waiting for its turn. */
-  since: number;
-  /** What is left of its slice, when somebody more urgent came in between. */
-  left: number;
-  /** Time that it kept past its slices and has not paid for. */
-  debt: number;
-}
 
 /**
  * Classes by `priority` (0 to 31, 31 is the most urgent, 16); within one class in turn, each with its own
@@ -41,112 +33,123 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
   if (own.kind === 'failed') return refused(own.reason);
   const ageing = own.value['ageing-us'];
   let { timeslice } = settings;
-  const members = new Set<Waiter>();
+  const members = new Set<Member>();
   /** By priority. */
-  const lines = Array.from({ length: HIGHEST + 1 }, () => new Line<Waiter>());
+  const lines = new Lines(HIGHEST + 1);
   /** The key of the first of each line, side by side: a decision looks at all of them. */
   const heads = new Float64Array(HIGHEST + 1).fill(Infinity);
   /** Who is not behind all others of its class: it pays for its overrun, or its priority was changed. */
-  const outOfTurn = new Heap<Waiter>();
-  const key = ({ since, values }: Waiter): number => since - values.priority * ageing;
-  const slice = ({ values }: Waiter): number => values['slice-us'] || timeslice;
-  const noteHead = (line: Line<Waiter>, priority: number): void => {
-    heads[priority] = line.first === undefined ? Infinity : line.first.since - priority * ageing;
+  const outOfTurn = new Tournament();
+  const urgency: number[] = [];
+  /** The slice that each asked for; 0: the coprocessor's. */
+  const asked: number[] = [];
+  /** Since when each has been waiting for its turn. */
+  const since: number[] = [];
+  /** What is left of its slice, when somebody more urgent came in between. */
+  const left: number[] = [];
+  /** Time that each kept past its slices and has not paid for. */
+  const debt: number[] = [];
+
+  const key = (member: Member): number => since[member]! - urgency[member]! * ageing;
+  const slice = (member: Member): number => asked[member]! || timeslice;
+  const waits = (member: Member): boolean => lines.of(member) !== undefined || outOfTurn.has(member);
+  const noteHead = (line: number): void => {
+    const first = lines.first(line);
+    heads[line] = first === undefined ? Infinity : since[first]! - line * ageing;
   };
-  const leaveQueue = (waiter: Waiter): void => {
-    const { line, values } = waiter;
-    if (line === undefined) outOfTurn.remove(waiter);
+  const leaveQueue = (member: Member): void => {
+    const line = lines.of(member);
+    if (line === undefined) outOfTurn.remove(member);
     else {
-      line.remove(waiter);
-      noteHead(line, values.priority);
+      lines.remove(member);
+      noteHead(line);
     }
   };
-  const stand = (waiter: Waiter, since: number, now: number): void => {
-    leaveQueue(waiter);
-    waiter.since = since;
-    const line = lines[waiter.values.priority]!;
-    const inTurn = since <= now && since >= (line.last?.since ?? since);
+  const stand = (member: Member, from: number, now: number): void => {
+    leaveQueue(member);
+    since[member] = from;
+    const line = urgency[member]!;
+    const last = lines.last(line);
+    const inTurn = from <= now && (last === undefined || from >= since[last]!);
     if (inTurn) {
-      line.append(waiter);
-      noteHead(line, waiter.values.priority);
-    } else outOfTurn.put(waiter, key(waiter));
+      lines.append(line, member);
+      noteHead(line);
+    } else outOfTurn.put(member, key(member));
   };
-  const first = (): Waiter => {
+  const first = (): Member => {
     let most = HIGHEST;
     for (let urgent = HIGHEST - 1; urgent >= 0; urgent--) if (heads[urgent]! < heads[most]!) most = urgent;
-    const other = outOfTurn.first;
-    return other !== undefined && other.key < heads[most]! ? other : lines[most]!.first!;
+    return outOfTurn.least < heads[most]! ? outOfTurn.first! : lines.first(most)!;
   };
-  const queueUp = (waiter: Waiter, since: number, now: number): void => {
-    waiter.since = since;
-    if (!waiter.awake) return;
-    const paid = Math.min(waiter.debt, slice(waiter) * (1 - WORTH_KEEPING));
-    waiter.debt -= paid;
-    waiter.left = slice(waiter) - paid;
-    stand(waiter, since, now);
+  const queueUp = (member: Member, from: number, now: number): void => {
+    const paid = Math.min(debt[member]!, slice(member) * (1 - WORTH_KEEPING));
+    debt[member]! -= paid;
+    left[member] = slice(member) - paid;
+    stand(member, from, now);
   };
 
   return schedulerOf({
     name: 'priority',
     parameters: PER_VCOPROC,
-    join(vcoproc, values): Waiter {
-      const waiter: Waiter = {
-        vcoproc,
-        values,
-        awake: false,
-        since: -Infinity,
-        left: 0,
-        debt: 0,
-        ...inNoLine(),
-        ...unranked(),
-      };
-      members.add(waiter);
-      return waiter;
-    },
-    revise(waiter, values) {
-      waiter.left = Math.min(waiter.left, values['slice-us'] || timeslice);
-      if (!waiter.awake) return undefined;
-      leaveQueue(waiter);
-      outOfTurn.put(waiter, waiter.since - values.priority * ageing);
+    join(member, values) {
+      urgency[member] = values.priority;
+      asked[member] = values['slice-us'];
+      since[member] = -Infinity;
+      left[member] = 0;
+      debt[member] = 0;
+      members.add(member);
+      lines.admit(member);
       return undefined;
     },
-    leave(waiter) {
-      members.delete(waiter);
-      leaveQueue(waiter);
+    revise(member, values) {
+      urgency[member] = values.priority;
+      asked[member] = values['slice-us'];
+      left[member] = Math.min(left[member]!, slice(member));
+      if (!waits(member)) return undefined;
+      leaveQueue(member);
+      outOfTurn.put(member, key(member));
+      return undefined;
     },
-    wake(waiter, { now, holder }) {
-      queueUp(waiter, Math.max(waiter.since, now), now);
-      return holder !== undefined && key(waiter) < key(holder);
+    leave(member) {
+      members.delete(member);
+      leaveQueue(member);
+    },
+    wake(member, { now, holder }) {
+      queueUp(member, Math.max(since[member]!, now), now);
+      return holder !== undefined && key(member) < key(holder);
     },
     sleep: leaveQueue,
     choose({ now, holder, held, slice: given }) {
       // Its turn is over, though it is not settled: it competes as one that comes now.
       if (holder !== undefined && held >= given) stand(holder, now, now);
       const member = first();
-      if (member !== holder) return { member, slice: member.left as Duration };
+      if (member !== holder) return { member, slice: left[member] as Duration };
       return { member, slice: (held >= given ? slice(member) : given - held) as Duration };
     },
     missed() {},
-    charge(waiter, { ran, overrun, switching, now }, awake) {
-      waiter.left -= ran;
-      if (waiter.awake && waiter.left > slice(waiter) * WORTH_KEEPING) return;
+    charge(member, { ran, overrun, switching, now }, awake) {
+      const isAwake = waits(member);
+      left[member]! -= ran;
+      if (isAwake && left[member]! > slice(member) * WORTH_KEEPING) return;
       // Whole slices that it owes are turns that it lets go by; the rest is missing from the next one.
-      waiter.debt += overrun;
-      const turns = Math.floor(waiter.debt / slice(waiter));
-      waiter.debt -= turns * slice(waiter);
-      const others = waiter.awake ? awake - 1 : awake;
-      const round = others * (slice(waiter) + switching);
+      debt[member]! += overrun;
+      const turns = Math.floor(debt[member]! / slice(member));
+      debt[member]! -= turns * slice(member);
+      const others = isAwake ? awake - 1 : awake;
+      const round = others * (slice(member) + switching);
       // Half a slice more, so that it is behind the last of them whatever the switches take.
-      queueUp(waiter, turns === 0 ? now : now + turns * round + slice(waiter) / 2, now);
+      const from = turns === 0 ? now : now + turns * round + slice(member) / 2;
+      if (isAwake) queueUp(member, from, now);
+      else since[member] = from;
     },
     retime(length) {
       timeslice = length;
-      for (const waiter of members) waiter.left = Math.min(waiter.left, slice(waiter));
+      for (const member of members) left[member] = Math.min(left[member]!, slice(member));
     },
-    bound({ values }, late) {
+    bound(member, late) {
       let longest = 0;
-      for (const waiter of members) longest = Math.max(longest, slice(waiter));
-      return ((HIGHEST - values.priority) * ageing + (members.size - 1) * (longest + late)) as Duration;
+      for (const other of members) longest = Math.max(longest, slice(other));
+      return ((HIGHEST - urgency[member]!) * ageing + (members.size - 1) * (longest + late)) as Duration;
     },
   });
 }

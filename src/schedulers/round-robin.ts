@@ -1,15 +1,8 @@
 import { type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
-import { refused, schedulerOf, type Member } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import { refused, schedulerOf } from './algorithm.ts';
 import { NO_PARAMETERS, readParameters } from './parameters.ts';
-
-interface Place extends Member<typeof NO_PARAMETERS>, Ranked {
-  /** The round in which it is served next. */
-  turn: number;
-  /** Time that it kept past its slices and has not paid for. */
-  debt: number;
-}
+import { Tournament } from './tournament.ts';
 
 /**
  * Everyone awake in turn, one time slice each. A vcoproc that wakes goes to the end of the queue and
@@ -25,46 +18,51 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
   let admitted = 0;
   /** The round that is served now. */
   let round = 0;
-  const queue = new Heap<Place>();
+  const queue = new Tournament();
+  /** The round in which each is served next. */
+  const turn: number[] = [];
+  /** Time that each kept past its slices and has not paid for. */
+  const debt: number[] = [];
   return schedulerOf({
     name: 'round-robin',
     parameters: NO_PARAMETERS,
-    join(vcoproc, values): Place {
+    join(member) {
       admitted++;
-      return { vcoproc, values, awake: false, turn: 0, debt: 0, ...unranked() };
+      turn[member] = 0;
+      debt[member] = 0;
+      return undefined;
     },
     revise: () => undefined,
-    leave(place) {
+    leave(member) {
       admitted--;
-      queue.remove(place);
+      queue.remove(member);
     },
-    wake(place) {
-      const first = queue.first;
-      place.turn = Math.max(place.turn, first === undefined ? round : first.key + 1);
-      queue.put(place, place.turn);
+    wake(member) {
+      turn[member] = Math.max(turn[member]!, queue.first === undefined ? round : queue.least + 1);
+      queue.put(member, turn[member]);
       return false;
     },
-    sleep: (place) => queue.remove(place),
+    sleep: (member) => queue.remove(member),
     choose({ holder }) {
       // Whoever has it has had its turn, though it is not settled.
-      if (holder !== undefined) queue.put(holder, holder.turn + 1);
+      if (holder !== undefined) queue.put(holder, turn[holder]! + 1);
       const member = queue.first!;
-      round = Math.max(round, member.turn);
+      round = Math.max(round, turn[member]!);
       return { member, slice: timeslice };
     },
     missed() {},
-    charge(place, { overrun }, awake) {
+    charge(member, { overrun }, awake) {
+      const waits = queue.has(member);
       // Nobody was kept waiting: nobody is owed anything.
-      const waiting = place.awake ? awake - 1 : awake;
-      if (waiting > 0) place.debt += overrun;
-      const skipped = Math.floor(place.debt / timeslice);
-      place.debt -= skipped * timeslice;
-      place.turn += 1 + skipped;
-      if (place.awake) queue.put(place, place.turn);
+      if (awake > (waits ? 1 : 0)) debt[member]! += overrun;
+      const skipped = Math.floor(debt[member]! / timeslice);
+      debt[member]! -= skipped * timeslice;
+      turn[member]! += 1 + skipped;
+      if (waits) queue.put(member, turn[member]!);
     },
     retime: (length) => void (timeslice = length),
-    bound({ turn }, late) {
-      const owed = Math.max(0, turn - round - 1);
+    bound(member, late) {
+      const owed = Math.max(0, turn[member]! - round - 1);
       return ((1 + owed) * (admitted - 1) * (timeslice + late)) as Duration;
     },
   });

@@ -1,33 +1,24 @@
 import type { Duration, Instant } from '../base/units.ts';
-import type { VcoprocId } from '../contract/names.ts';
 import type { Settled } from '../contract/scheduler.ts';
 import type { Choice, Situation } from './algorithm.ts';
-import { Heap, unranked, type Ranked } from './heap.ts';
+import type { Member } from './member.ts';
+import { Tournament } from './tournament.ts';
 
-/** Who owns slots: a vcoproc, or nobody for those that are not sold. */
-export interface Owner extends Ranked {
-  readonly vcoproc: VcoprocId | undefined;
-  awake: boolean;
-  /** Slots that it has in each round. */
-  share: number;
-}
-
-export const owner = (vcoproc: VcoprocId | undefined, share: number): Owner => ({
-  vcoproc,
-  awake: false,
-  share,
-  ...unranked(),
-});
+/** Has the slots that are not sold. */
+export const UNSOLD: Member = 0;
 
 /**
  * Slots of one length that follow each other, spread over their owners by stride scheduling (Waldspurger
  * 1995): the next slot is for whoever has had the least for its share. A slot of somebody asleep stays empty,
  * and is gone. Time past a slot, and the switch into it, bring the owner's next slot later.
  */
-export class Slots<Real extends Owner & { readonly vcoproc: VcoprocId }> {
-  readonly #owners = new Heap<Owner>();
+export class Slots {
+  /** Slots that each has in each round. */
+  readonly share: number[] = [];
+  readonly #owners = new Tournament();
+  readonly #awake: boolean[] = [];
   #timeslice: Duration;
-  #open: { readonly owner: Owner; readonly ends: Instant; readonly length: Duration } | undefined;
+  #open: { readonly owner: Member; readonly ends: Instant; readonly length: Duration } | undefined;
 
   constructor(timeslice: Duration) {
     this.#timeslice = timeslice;
@@ -41,42 +32,53 @@ export class Slots<Real extends Owner & { readonly vcoproc: VcoprocId }> {
     this.#timeslice = timeslice;
   }
 
-  add(newcomer: Owner): void {
-    const now = this.#owners.first?.key ?? 0;
-    this.#owners.put(newcomer, now + this.#timeslice / newcomer.share);
+  has(owner: Member): boolean {
+    return this.#owners.has(owner);
   }
 
-  remove(leaver: Owner): void {
+  add(newcomer: Member, share: number): void {
+    this.share[newcomer] = share;
+    this.#awake[newcomer] = false;
+    const now = this.#owners.first === undefined ? 0 : this.#owners.least;
+    this.#owners.put(newcomer, now + this.#timeslice / share);
+  }
+
+  remove(leaver: Member): void {
     this.#owners.remove(leaver);
     if (this.#open?.owner === leaver) this.#open = undefined;
   }
 
-  /** Whether this is the owner of the present slot. */
-  isOpenFor(real: Real): boolean {
-    return this.#open?.owner === real;
+  /** Answers whether it is the owner of the present slot. */
+  wake(owner: Member): boolean {
+    this.#awake[owner] = true;
+    return this.#open?.owner === owner;
   }
 
-  choose({ now, holder, held, slice }: Situation<Real>): Choice<Real> | { readonly until: Instant } {
+  sleep(owner: Member): void {
+    this.#awake[owner] = false;
+  }
+
+  choose({ now, holder, held, slice }: Situation): Choice | { readonly until: Instant } {
     const open = this.#open;
     // Its time begins when it has arrived, which may be later than the slot.
     if (open !== undefined && holder === open.owner && held < slice)
       return { member: holder, slice: (slice - held) as Duration };
     if (open === undefined || now >= open.ends) this.#next(now);
     const { owner: whose, ends } = this.#open!;
-    if (!isAwake<Real>(whose)) return { until: ends };
+    if (this.#awake[whose] !== true) return { until: ends };
     return { member: whose, slice: (ends - now) as Duration };
   }
 
   /** The slot came to nothing because somebody else did not leave: its owner gets another. */
-  missed(real: Real): void {
-    if (this.#open?.owner !== real) return;
+  missed(owner: Member): void {
+    if (this.#open?.owner !== owner) return;
     const { length } = this.#open;
     this.#open = undefined;
-    this.#delay(real, 0 - length);
+    this.#delay(owner, 0 - length);
   }
 
-  charge(real: Real, { overrun, switching }: Settled): void {
-    if (overrun + switching > 0) this.#delay(real, overrun + switching);
+  charge(owner: Member, { overrun, switching }: Settled): void {
+    if (overrun + switching > 0) this.#delay(owner, overrun + switching);
   }
 
   #next(now: Instant): void {
@@ -86,12 +88,7 @@ export class Slots<Real extends Owner & { readonly vcoproc: VcoprocId }> {
     this.#delay(next, length);
   }
 
-  #delay(one: Owner, length: number): void {
-    this.#owners.put(one, one.key + length / one.share);
+  #delay(owner: Member, length: number): void {
+    this.#owners.put(owner, this.#owners.keyOf(owner) + length / this.share[owner]!);
   }
-}
-
-/** Only vcoprocs wake. */
-function isAwake<Real extends Owner>(one: Owner): one is Real {
-  return one.awake;
 }

@@ -1,10 +1,11 @@
 import { NO_TIME, between, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
+import type { Member } from './member.ts';
 
-interface Stay<M> {
+interface Stay {
   readonly vcoproc: VcoprocId;
   /** Nobody when it was removed meanwhile. */
-  member: M | undefined;
+  member: Member | undefined;
   readonly slice: Duration;
   since: Instant;
 }
@@ -13,11 +14,11 @@ interface Stay<M> {
  * What was picked and is not settled yet, oldest first: at most who has the coprocessor and who shall get
  * it. A holder is settled only after the next decision, so a decision has to know how long it has been there.
  */
-export class Stays<M extends { readonly vcoproc: VcoprocId }> {
-  readonly #stays: Stay<M>[] = [];
+export class Stays {
+  readonly #stays: Stay[] = [];
 
   /** Who has the coprocessor, as far as decisions tell. */
-  get holder(): M | undefined {
+  get holder(): Member | undefined {
     return this.#stays[0]?.member;
   }
 
@@ -36,16 +37,16 @@ export class Stays<M extends { readonly vcoproc: VcoprocId }> {
     return stay === undefined ? NO_TIME : between(stay.since, now);
   }
 
-  picked(member: M, slice: Duration, now: Instant): void {
-    this.#stays.push({ vcoproc: member.vcoproc, member, slice, since: now });
+  picked(vcoproc: VcoprocId, member: Member, slice: Duration, now: Instant): void {
+    this.#stays.push({ vcoproc, member, slice, since: now });
   }
 
-  removed(member: M): void {
+  removed(member: Member): void {
     for (const stay of this.#stays) if (stay.member === member) stay.member = undefined;
   }
 
   /** Answers who it was, unless it was removed since it was picked. */
-  settled(vcoproc: VcoprocId, now: Instant): M | undefined {
+  settled(vcoproc: VcoprocId, now: Instant): Member | undefined {
     const at = this.#stays.findIndex((stay) => stay.vcoproc === vcoproc);
     if (at < 0) return undefined;
     const [settled] = this.#stays.splice(at, 1);

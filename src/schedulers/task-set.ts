@@ -1,7 +1,7 @@
 import { showDuration, type Duration } from '../base/units.ts';
-import type { VcoprocId } from '../contract/names.ts';
 import type { Refusal } from '../contract/scheduler.ts';
 import { refused } from './algorithm.ts';
+import type { Member } from './member.ts';
 
 export interface Task {
   readonly period: Duration;
@@ -15,7 +15,7 @@ const FULL = 1 + 1e-9;
 export class TaskSet {
   readonly #switching: Duration;
   readonly #blocking: Duration;
-  readonly #tasks = new Map<VcoprocId, Task>();
+  readonly #tasks = new Map<Member, Task>();
   #load = 0;
   #shortest = Infinity;
 
@@ -25,24 +25,24 @@ export class TaskSet {
     this.#blocking = blocking;
   }
 
-  /** Takes a task in, or instead of the one that this vcoproc had; says with figures why not. */
-  put(vcoproc: VcoprocId, task: Task): Refusal | undefined {
-    const before = this.#tasks.get(vcoproc);
-    this.remove(vcoproc);
+  /** Takes a task in, or instead of the one that this member had; says with figures why not. */
+  put(member: Member, task: Task): Refusal | undefined {
+    const before = this.#tasks.get(member);
+    this.remove(member);
     const refusal = this.#refusal(task);
     const kept = refusal === undefined ? task : before;
     if (kept !== undefined) {
-      this.#tasks.set(vcoproc, kept);
+      this.#tasks.set(member, kept);
       this.#load += this.#share(kept);
       this.#shortest = Math.min(this.#shortest, kept.period);
     }
     return refusal;
   }
 
-  remove(vcoproc: VcoprocId): void {
-    const task = this.#tasks.get(vcoproc);
+  remove(member: Member): void {
+    const task = this.#tasks.get(member);
     if (task === undefined) return;
-    this.#tasks.delete(vcoproc);
+    this.#tasks.delete(member);
     this.#load = Math.max(0, this.#load - this.#share(task));
     if (task.period !== this.#shortest) return;
     this.#shortest = Infinity;
