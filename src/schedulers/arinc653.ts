@@ -56,8 +56,14 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
   const { switchCost = NO_TIME } = settings;
   /** By start; they do not overlap. */
   let table: readonly Entry[] = [];
+  /** The ends of its windows, side by side: a decision looks for one of them. */
+  let ends = new Float64Array();
   const partitions: Partition[] = [];
 
+  const use = (entries: readonly Entry[]): void => {
+    table = entries;
+    ends = Float64Array.from(entries, ({ end }) => end);
+  };
   const others = (vcoproc: VcoprocId): Entry[] =>
     table.filter(({ partition }) => partition.vcoproc !== vcoproc);
   const enter = (partition: Partition, wanted: readonly Window[]): Refusal | undefined => {
@@ -76,16 +82,16 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
           `arinc653: ${show(next)} of ${next.partition.vcoproc} overlaps ${show(entry)} of ${entry.partition.vcoproc}`,
         );
     }
-    table = all;
+    use(all);
     return undefined;
   };
   /** The index of the first window that ends after `position`. */
   const indexAt = (position: number): number => {
     let low = 0;
-    let high = table.length;
+    let high = ends.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (table[middle]!.end > position) high = middle;
+      if (ends[middle]! > position) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -100,7 +106,7 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
       return enter(partition, wanted);
     },
     revise: (member, values) => enter(partitions[member]!, values.windows),
-    leave: (member) => void (table = others(partitions[member]!.vcoproc)),
+    leave: (member) => use(others(partitions[member]!.vcoproc)),
     wake(member, { now }) {
       const partition = partitions[member]!;
       partition.awake = true;

@@ -20,7 +20,7 @@ const SHORTEST = 1 / 10;
  * preempts. A cap is a budget per 30 time slices; what was taken beyond it is missing from the next one.
  *
  * Waits at most (weights / own weight + admitted) x (slice + lateness); one that is capped, one period more.
- * Decides in O(log n).
+ * Decides in O(log n), amortised: a cap that was reached is lifted once.
  */
 export function credit(settings: SchedulerSettings): Scheduler | Refusal {
   const own = readParameters('credit', NO_PARAMETERS, settings.parameters);

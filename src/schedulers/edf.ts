@@ -28,7 +28,8 @@ const SHORTEST = us(10);
  * the others, and one that has to be reset is a fault.
  *
  * Whoever needs its budget by the end of the period has it by then; it waits at most 2 x (period - budget) + lateness.
- * Decides in O(log n); admits in O(1) far from full, else in O(n log n).
+ * Decides in O(log n), amortised: a budget that was used up is renewed once. Admits in O(1) far from full, else in
+ * O(n log n).
  */
 export function edf(settings: SchedulerSettings): Scheduler | Refusal {
   const { timeslice, stopDeadline = NO_TIME, switchCost = NO_TIME } = settings;
@@ -57,14 +58,13 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
   const pending: number[] = [];
   /** Woke since it was switched to last. */
   const woke: boolean[] = [];
-  /** The switches of this period are those that admission counted. */
-  const free: boolean[] = [];
+  /** The deadline of the period in which it had the switches that admission counted. */
+  const switched: number[] = [];
 
   /** Begins a period. */
   const renew = (member: Member, begin: number, periods: number): void => {
     deadline[member] = begin + period[member]!;
     left[member] = Math.min(budget[member]!, left[member]! + periods * budget[member]!);
-    free[member] = true;
   };
   /** Puts an awake one where it belongs. */
   const place = (member: Member): void => {
@@ -94,7 +94,7 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
       left[member] = values.budget;
       pending[member] = 0;
       woke[member] = false;
-      free[member] = true;
+      switched[member] = -1;
       return undefined;
     },
     revise(member, values) {
@@ -127,7 +127,7 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
       }
       while (spent.least <= now) {
         const due = spent.first!;
-        renew(due, deadline[due]!, 1);
+        renew(due, spent.least, 1);
         place(due);
       }
       const member = ready.first;
@@ -139,12 +139,12 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
     },
     missed() {},
     charge(member, { ran, switching: cost }) {
-      const extra = cost > 0 && woke[member] && !free[member] ? 2 * cost : 0;
-      if (cost > 0) {
-        if (woke[member]) free[member] = false;
+      const again = woke[member] && switched[member] === deadline[member];
+      if (cost > 0 && woke[member]) {
+        switched[member] = deadline[member]!;
         woke[member] = false;
       }
-      use(member, ran + extra);
+      use(member, again ? ran + 2 * cost : ran);
     },
     retime: (length) => void (longest = length),
     bound: (member, late) => (2 * (period[member]! - budget[member]!) + late) as Duration,
