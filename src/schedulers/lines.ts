@@ -57,7 +57,9 @@ export class Lines {
 
   /** Takes `member` out, which stands in a line. */
   remove(member: Member): void {
-    const [line, ahead, behind] = [this.#line[member]!, this.#ahead[member]!, this.#behind[member]!];
+    const line = this.#line[member]!;
+    const ahead = this.#ahead[member]!;
+    const behind = this.#behind[member]!;
     if (ahead === NONE) this.#first[line] = behind;
     else this.#behind[ahead] = behind;
     if (behind === NONE) this.#last[line] = ahead;

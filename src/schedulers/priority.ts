@@ -37,7 +37,9 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
   /** By priority. */
   const lines = new Lines(HIGHEST + 1);
   /** The key of the first of each line, side by side: a decision looks at all of them. */
-  const heads = new Float64Array(HIGHEST + 1).fill(Infinity);
+  const heads = new Float64Array(HIGHEST + 1);
+  /** Lines in which somebody stands, a bit for each. */
+  let there = 0;
   /** Who is not behind all others of its class: it pays for its overrun, or its priority was changed. */
   const outOfTurn = new Tournament();
   const urgency: number[] = [];
@@ -55,7 +57,11 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
   const waits = (member: Member): boolean => lines.of(member) !== undefined || outOfTurn.has(member);
   const noteHead = (line: number): void => {
     const first = lines.first(line);
-    heads[line] = first === undefined ? Infinity : since[first]! - line * ageing;
+    if (first === undefined) there &= ~(1 << line);
+    else {
+      there |= 1 << line;
+      heads[line] = key(first);
+    }
   };
   const leaveQueue = (member: Member): void => {
     const line = lines.of(member);
@@ -73,18 +79,26 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
     const inTurn = from <= now && (last === undefined || from >= since[last]!);
     if (inTurn) {
       lines.append(line, member);
-      noteHead(line);
+      if (last === undefined) noteHead(line);
     } else outOfTurn.put(member, key(member));
   };
   const first = (): Member => {
-    let most = HIGHEST;
-    for (let urgent = HIGHEST - 1; urgent >= 0; urgent--) if (heads[urgent]! < heads[most]!) most = urgent;
-    return outOfTurn.least < heads[most]! ? outOfTurn.first! : lines.first(most)!;
+    let most = 0;
+    let least = Infinity;
+    for (let rest = there; rest !== 0;) {
+      const line = HIGHEST - Math.clz32(rest);
+      rest ^= 1 << line;
+      if (heads[line]! >= least) continue;
+      least = heads[line]!;
+      most = line;
+    }
+    return outOfTurn.least < least ? outOfTurn.first! : lines.first(most)!;
   };
   const queueUp = (member: Member, from: number, now: number): void => {
-    const paid = Math.min(debt[member]!, slice(member) * (1 - WORTH_KEEPING));
+    const length = slice(member);
+    const paid = Math.min(debt[member]!, length * (1 - WORTH_KEEPING));
     debt[member]! -= paid;
-    left[member] = slice(member) - paid;
+    left[member] = length - paid;
     stand(member, from, now);
   };
 
@@ -129,16 +143,17 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
     missed() {},
     charge(member, { ran, overrun, switching, now }, awake) {
       const isAwake = waits(member);
+      const length = slice(member);
       left[member]! -= ran;
-      if (isAwake && left[member]! > slice(member) * WORTH_KEEPING) return;
+      if (isAwake && left[member]! > length * WORTH_KEEPING) return;
       // Whole slices that it owes are turns that it lets go by; the rest is missing from the next one.
       debt[member]! += overrun;
-      const turns = Math.floor(debt[member]! / slice(member));
-      debt[member]! -= turns * slice(member);
+      const turns = Math.floor(debt[member]! / length);
+      debt[member]! -= turns * length;
       const others = isAwake ? awake - 1 : awake;
-      const round = others * (slice(member) + switching);
+      const round = others * (length + switching);
       // Half a slice more, so that it is behind the last of them whatever the switches take.
-      const from = turns === 0 ? now : now + turns * round + slice(member) / 2;
+      const from = turns === 0 ? now : now + turns * round + length / 2;
       if (isAwake) queueUp(member, from, now);
       else since[member] = from;
     },
