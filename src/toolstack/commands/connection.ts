@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { resolve } from 'node:path';
+import { expectedOneOf } from '../../base/nearest.ts';
 import { textTable, type Column } from '../../observe/text-table.ts';
 import {
   badSocketPath,
@@ -9,6 +10,7 @@ import {
   defaultSocket,
   type Connection,
 } from '../control/client.ts';
+import type { SystemState } from '../control/protocol.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError } from '../usage.ts';
 
@@ -60,6 +62,20 @@ export async function withConnection(
   } finally {
     connection?.close();
   }
+}
+
+/** Refuses a filter that names what is not there: an empty table would say that it is there and has nothing. */
+export function checkFilters(
+  { coprocs, domains }: Pick<SystemState, 'coprocs' | 'domains'>,
+  { coproc, domain }: { readonly coproc?: string; readonly domain?: string },
+): void {
+  const named = [
+    { what: 'coprocessor', name: coproc, known: coprocs.map(({ id }) => id as string) },
+    { what: 'domain', name: domain, known: domains.map(({ name }) => name as string) },
+  ];
+  for (const { what, name, known } of named)
+    if (name !== undefined && !known.includes(name))
+      throw new UsageError(`no ${what} ${name}; ${expectedOneOf(name, known)}`);
 }
 
 /** Values as they stand on the command line: `weight=512` is `{ weight: 512 }`. */

@@ -4,6 +4,7 @@ import type { DomainId } from '../../contract/names.ts';
 import type { SystemState } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
 import {
+  checkFilters,
   controlCommand,
   plainTable,
   showParameters,
@@ -50,6 +51,7 @@ function shower(
       exit(
         await withConnection(flags, terminal, async (connection) => {
           const state = await connection.state();
+          checkFilters(state, flags);
           const rows = pick(state, flags);
           terminal.stdout.write(
             flags.json ? `${JSON.stringify(rows, null, 2)}\n` : print(state, rows as never[]),
@@ -99,7 +101,14 @@ export const coprocsCommand = (terminal: Terminal, exit: Exit): Command =>
     exit,
     'coprocs',
     'List the shared coprocessors.',
-    ({ coprocs }, flags) => coprocs.filter(({ id }) => flags.coproc === undefined || id === flags.coproc),
+    ({ coprocs, vcoprocs }, flags) =>
+      coprocs
+        .filter(({ id }) => flags.coproc === undefined || id === flags.coproc)
+        .filter(
+          ({ id }) =>
+            flags.domain === undefined ||
+            vcoprocs.some(({ domain, coproc }) => domain === flags.domain && coproc === id),
+        ),
     (_state, rows: readonly SystemState['coprocs'][number][]) =>
       plainTable(
         [

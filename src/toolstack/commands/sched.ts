@@ -8,6 +8,7 @@ import type { Terminal } from '../terminal.ts';
 import { UsageError, parseWhole } from '../usage.ts';
 import {
   assignments,
+  checkFilters,
   controlCommand,
   plainTable,
   showParameters,
@@ -110,6 +111,7 @@ const algorithmOf = (name: string): string => (isModuleFile(name) ? resolve(name
 
 async function show(connection: Connection, flags: Flags, terminal: Terminal): Promise<void> {
   const state = await connection.state();
+  checkFilters(state, flags);
   const rows = state.coprocs
     .filter(({ id }) => flags.coproc === undefined || id === flags.coproc)
     .flatMap(({ id, scheduler, timeslice }) =>

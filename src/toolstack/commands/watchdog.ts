@@ -1,10 +1,16 @@
 import type { Command } from 'commander';
-import { expectedOneOf } from '../../base/nearest.ts';
 import { showDuration } from '../../base/units.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
 import { UsageError, parseWhole } from '../usage.ts';
-import { controlCommand, plainTable, withConnection, type ControlFlags, type Exit } from './connection.ts';
+import {
+  checkFilters,
+  controlCommand,
+  plainTable,
+  withConnection,
+  type ControlFlags,
+  type Exit,
+} from './connection.ts';
 
 interface Flags extends ControlFlags {
   readonly coproc?: string;
@@ -51,12 +57,9 @@ export const watchdogCommand = (terminal: Terminal, exit: Exit): Command =>
             if (flags.json) terminal.stdout.write(`${JSON.stringify({ coproc, ...change })}\n`);
             return;
           }
-          const all = await connection.coprocs();
-          if (coproc !== undefined && !all.some(({ id }) => id === coproc)) {
-            const known = all.map(({ id }) => id as string);
-            throw new UsageError(`no coprocessor ${coproc}; ${expectedOneOf(coproc, known)}`);
-          }
-          const rows = all
+          const state = await connection.state();
+          checkFilters(state, flags);
+          const rows = state.coprocs
             .filter(({ id }) => coproc === undefined || id === coproc)
             .map(({ id, watchdogs }) => ({ coproc: id, ...watchdogs }));
           const table = (): string =>

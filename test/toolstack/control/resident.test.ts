@@ -138,6 +138,8 @@ describe('a hypervisor that stays', () => {
     }
     expect((await covisor('vcoprocs', '-d', 'left')).out).toContain('weight=256');
     expect((await covisor('vcoprocs', '-d', 'left')).out).not.toContain('right');
+    const ofLeft = JSON.parse((await covisor('coprocs', '-d', 'left', '--json')).out) as { id: string }[];
+    expect(ofLeft.map(({ id }) => id)).toEqual(['gpu0']);
     expect(JSON.parse((await covisor('info', '--json')).out)).toMatchObject({
       model: 'Two GPUs',
       pid: process.pid,
@@ -195,6 +197,22 @@ describe('a hypervisor that stays', () => {
     }
     expect(await stateOf('left')).toBe('running');
   });
+
+  it.each(['list', 'coprocs', 'vcoprocs', 'sched'])(
+    'refuses to filter %s by what is not there: an empty table would say that it has nothing',
+    async (verb) => {
+      expect(await covisor(verb, '-c', 'gpu9')).toEqual({
+        code: 2,
+        out: '',
+        err: 'no coprocessor gpu9; expected one of gpu0, gpu1; did you mean gpu0?\n',
+      });
+      expect(await covisor(verb, '-d', 'nobody', '--json')).toEqual({
+        code: 2,
+        out: '',
+        err: 'no domain nobody; expected one of left, right\n',
+      });
+    },
+  );
 
   it('changes weight, slice and algorithm', async () => {
     const onGpu0 = async (): Promise<unknown[]> =>
