@@ -27,6 +27,7 @@ import { dmesgCommand, downCommand, eventsCommand } from './commands/log.ts';
 import { schedCommand } from './commands/sched.ts';
 import { faultCommand, listFaultsCommand } from './commands/faults.ts';
 import { featuresCommand } from './commands/features.ts';
+import { helpCommand } from './commands/help.ts';
 import { initCommand } from './commands/init.ts';
 import { upCommand } from './commands/resident.ts';
 import { runCommand } from './commands/run.ts';
@@ -50,6 +51,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       writeErr: (text) => void terminal.stderr.write(text),
     })
     .showSuggestionAfterError()
+    .helpCommand(false)
     .exitOverride();
   for (const command of [
     runCommand,
@@ -86,9 +88,11 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     featuresCommand,
     doctorCommand,
     completionCommand,
+    helpCommand,
   ]) {
-    program.addCommand(command(terminal, (exit) => (code = exit)).copyInheritedSettings(program));
+    program.addCommand(command(terminal, (exit) => (code = exit)));
   }
+  handDown(program);
   program.addHelpText(
     'after',
     `
@@ -107,6 +111,19 @@ Exit codes: 0 ok, 1 a result or a law failed, 2 usage or configuration, 3 infras
   } catch (error) {
     return complain(error, terminal);
   }
+}
+
+/** What holds for a command holds for those below it, too: one that lacks it would end the process by itself. */
+function handDown(command: Command): void {
+  for (const below of command.commands) {
+    below.copyInheritedSettings(command);
+    handDown(below);
+  }
+  const usage = command.createHelp().commandUsage(command);
+  command.configureOutput({
+    outputError: (text, write) =>
+      write(`${text.trim().replace(/\s+/g, ' ').replace(/\.$/, '')}; usage: ${usage}\n`),
+  });
 }
 
 function complain(error: unknown, { stderr }: Terminal): number {

@@ -8,7 +8,7 @@ afterAll(() => systems.remove());
 const COMMANDS =
   `run explore replay races check list-platforms list-schedulers list-firmware list-faults schema up list coprocs vcoprocs
   info create destroy pause unpause reboot shutdown attach detach reset sched watchdog fault top dmesg events dump checkpoint resume down
-  init features doctor completion`.split(/\s+/);
+  init features doctor completion help`.split(/\s+/);
 
 describe('help', () => {
   test('stands on stdout, names every command and the exit codes', async () => {
@@ -17,7 +17,7 @@ describe('help', () => {
     const listed = [...(stdout.split('\nExamples:')[0] ?? '').matchAll(/^ {2}([a-z-]+) /gm)].map(
       (match) => match[1],
     );
-    expect(listed).toEqual([...COMMANDS, 'help']);
+    expect(listed).toEqual(COMMANDS);
     expect(stdout).toContain('Exit codes: 0 ok');
   });
 
@@ -25,6 +25,13 @@ describe('help', () => {
     const { code, stdout, stderr } = await covisor([command, '--help']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(new RegExp(`^Usage: covisor ${command}\\b`));
+  });
+
+  test('of a command of a command is that one’s, however it is asked for', async () => {
+    const asked = await covisor(['help', 'fault', 'inject']);
+    expect(asked).toEqual(await covisor(['fault', 'inject', '--help']));
+    expect(asked).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Usage: covisor fault inject/) });
+    expect(await covisor(['help'])).toEqual(await covisor(['--help']));
   });
 
   test('of run names every option', async () => {

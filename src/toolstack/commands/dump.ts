@@ -40,7 +40,6 @@ const showCommand = (terminal: Terminal, exit: Exit): Command =>
     .argument('<file>', 'a crash dump')
     .option('--json', 'print JSON; memory is in base64')
     .option('--pages <count>', 'pages of local memory to show', FEW_PAGES)
-    .exitOverride()
     .action((path: string, _flags: object, command: Command) => {
       // An option of both is the outer command's, wherever it stands.
       const flags = command.optsWithGlobals<{ readonly json?: true; readonly pages: string }>();
