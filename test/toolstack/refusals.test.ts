@@ -170,6 +170,9 @@ describe('a command line that is wrong', () => {
     [['run'], /missing required argument 'system'; usage: covisor run \[options\] <system>/],
     [['fault', 'inject'], /missing required argument 'fault'; usage: covisor fault inject/],
     [['fault', 'list', 'x'], /too many arguments for 'list'.*; usage: covisor fault list/],
+    [['races', 'none.ts'], /^none\.ts:1: there is no such file; expected a \.ts or \.js file/],
+    [['races', 'docs'], /^docs:1: this is no module; expected a \.ts or \.js file that exports scenarios/],
+    [['races', 'SYSTEM/guests/left.js'], /guests\/left\.js:1: exports no scenarios; export const scenarios/],
     [['dump', 'show'], /missing required argument 'file'; usage: covisor dump show/],
     [['check', 'SYSTEM', 'left'], /too many arguments/],
     [['run', 'nowhere'], /nowhere:1:1: this folder does not exist; expected a folder with system\.dts/],
@@ -200,7 +203,7 @@ describe('a command line that is wrong', () => {
 
   test.each(usage)('%j', async (args, line) => {
     const folder = systems.make();
-    const { code, stdout, stderr } = await covisor(args.map((word) => (word === 'SYSTEM' ? folder : word)));
+    const { code, stdout, stderr } = await covisor(args.map((word) => word.replace(/^SYSTEM/, () => folder)));
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr.trimEnd()).toMatch(line);
     expect(stderr.trimEnd().split('\n'), 'one line, no stack').toHaveLength(1);

@@ -1,11 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
 import ts from 'typescript';
+import { firstLineOf } from '../../base/said.ts';
 import { Conductor } from './conductor.ts';
 import { Rewriter } from './rewrite/rewriter.ts';
 import { RefusedError, type Site } from './operation.ts';
+
+const MODULE_FILE = /\.[mc]?[jt]s$/;
 
 /** This folder, and the package's face, are the checker itself: a checked module gets them as they are. */
 const checker = dirname(fileURLToPath(import.meta.url));
@@ -56,15 +59,17 @@ export class Program {
       const module = modules.get(file)!;
       const isForeign = (specifier: string): boolean => module.imports.get(specifier) === undefined;
       const rewriter = new Rewriter({ name: module.name, text: module.text, place, isForeign, accessors });
-      const code = toScript(rewriter.rewritten(), module.name);
       const require = (specifier: string): unknown => {
         const target = module.imports.get(specifier);
         return target === undefined ? foreign.get(`${file}\n${specifier}`) : instance(target);
       };
-      const run = compileFunction(code, ['exports', 'require', '$'], { filename: module.name }) as (
-        ...args: unknown[]
-      ) => void;
-      run(exports, require, conductor);
+      loading(module.name, () => {
+        const code = toScript(rewriter.rewritten(), module.name);
+        const run = compileFunction(code, ['exports', 'require', '$'], { filename: module.name }) as (
+          ...args: unknown[]
+        ) => void;
+        run(exports, require, conductor);
+      });
       return exports;
     };
     return new Program(conductor, instance(resolve(path)), [...modules.keys()]);
@@ -76,8 +81,7 @@ function readModules(entry: string, edit: ProgramOptions['edit']): Map<string, M
   const queue = [entry];
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (modules.has(path)) continue;
-    if (!existsSync(path)) throw new RefusedError(nameOf(path), 1, 'there is no such file');
-    const shipped = readFileSync(path, 'utf8');
+    const shipped = readModule(path);
     const text = edit?.(path, shipped) ?? shipped;
     const imports = new Map<string, string | undefined>();
     for (const { specifier, typesOnly } of importsOf(text, path)) {
@@ -90,9 +94,26 @@ function readModules(entry: string, edit: ProgramOptions['edit']): Map<string, M
   return modules;
 }
 
+function readModule(path: string): string {
+  const there = existsSync(path);
+  if (there && MODULE_FILE.test(path) && statSync(path).isFile()) return readFileSync(path, 'utf8');
+  const what = there ? 'this is no module' : 'there is no such file';
+  throw new RefusedError(nameOf(path), 1, `${what}; expected a .ts or .js file that exports scenarios`);
+}
+
 function nameOf(path: string): string {
   const near = relative(process.cwd(), path);
   return (near.startsWith('..') ? path : near).split(sep).join('/');
+}
+
+/** A module that is none, or throws when it is loaded, is refused by its name. */
+function loading(name: string, load: () => void): void {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof RefusedError) throw error;
+    throw new RefusedError(name, 1, `cannot be loaded: ${firstLineOf(error)}; expected a module that loads`);
+  }
 }
 
 function parse(text: string, path: string): ts.SourceFile {
@@ -134,7 +155,7 @@ function resolveImport(specifier: string, from: string): string | undefined {
   const found = [path, path.replace(/\.js$/, '.ts')].find((candidate) => existsSync(candidate));
   if (found === undefined)
     throw new RefusedError(nameOf(from), 1, `imports ${specifier}, which is not there`);
-  return /\.(m|c)?[jt]s$/.test(found) ? found : undefined;
+  return MODULE_FILE.test(found) ? found : undefined;
 }
 
 async function importForeign(modules: ReadonlyMap<string, Module>): Promise<Map<string, unknown>> {
@@ -146,7 +167,13 @@ async function importForeign(modules: ReadonlyMap<string, Module>): Promise<Map<
       const url = specifier.startsWith('.')
         ? pathToFileURL(resolve(dirname(path), specifier)).href
         : specifier;
-      foreign.set(`${path}\n${specifier}`, await import(url));
+      try {
+        foreign.set(`${path}\n${specifier}`, await import(url));
+      } catch (error) {
+        // The checker is who imports it: of no use to whoever wrote it.
+        const why = firstLineOf(error).replace(/ imported from .*/, '');
+        throw new RefusedError(nameOf(path), 1, `imports ${specifier}, which cannot be loaded: ${why}`);
+      }
     }
   }
   return foreign;
@@ -181,7 +208,8 @@ function toScript(text: string, name: string): string {
   const known = compiled.get(text);
   if (known !== undefined) return known;
   const { outputText } = ts.transpileModule(text, {
-    fileName: name,
+    // By its name, .mjs would stay a module of the other kind.
+    fileName: name.replace(/\.[mc](?=[jt]s$)/, '.'),
     compilerOptions: {
       target: ts.ScriptTarget.ES2023,
       module: ts.ModuleKind.CommonJS,

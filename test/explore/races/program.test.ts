@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { explore, type Exploration, type ExploreOptions } from '../../../src/explore/races/explore.ts';
@@ -96,6 +99,15 @@ describe('what is rewritten means what it meant', () => {
   });
 });
 
+test('a module may be named .mjs, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'covisor-races-'));
+  const named = join(folder, 'module.mjs');
+  writeFileSync(named, two('words[0]++;', 'words[0]++;'));
+  const [one] = await loadScenarios(named);
+  rmSync(folder, { recursive: true });
+  expect(Object.keys(explore(one!, { races: false }).outcomes)).toEqual(['1 0 0 0 0', '2 0 0 0 0']);
+});
+
 describe('what cannot be checked is refused, with its place', () => {
   test.each([
     ['Atomics as a value', two('const { load } = Atomics;', ''), /module\.ts:5: uses Atomics as a value/],
@@ -106,6 +118,16 @@ describe('what cannot be checked is refused, with its place', () => {
     ],
     ['a syntax error', 'const = 1;', /module\.ts:1: /],
     ['an import that leads nowhere', "import './nowhere.ts';", /module\.ts:1: imports \.\/nowhere\.ts/],
+    [
+      'an import that cannot be loaded',
+      "import 'no-such-package'; use();",
+      /module\.ts:1: imports no-such-pack/,
+    ],
+    [
+      'a module that throws',
+      "throw new Error('early\\nlate');",
+      /module\.ts:1: cannot be loaded: early; expected/,
+    ],
     ['no scenarios', 'export const x = 1;', /exports no scenarios/],
   ])('%s, when it is read', async (_name, text, message) => {
     await expect(run(text)).rejects.toThrow(message);
