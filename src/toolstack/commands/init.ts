@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shown } from '../files.ts';
+import { checkWritable, shown } from '../files.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { UsageError } from '../usage.ts';
 import { version } from '../version.ts';
@@ -28,6 +28,7 @@ export const initCommand = (terminal: Terminal, exit: Exit): Command =>
 function makeSystem(folder: string): void {
   if (existsSync(folder) && !(statSync(folder).isDirectory() && readdirSync(folder).length === 0))
     throw new UsageError(`${shown(folder)} is there and not empty; expected a new or an empty folder`);
+  checkWritable(folder, 'init');
   cpSync(TEMPLATE, folder, { recursive: true });
   const name = basename(folder);
   for (const file of NAMED) {

@@ -62,6 +62,21 @@ describe('init', () => {
     expect(readFileSync(join(folder, 'system.dts'), 'utf8')).toBe('mine');
   });
 
+  it('refuses, in one line, a place where nothing can be made', async () => {
+    writeFileSync(systems.path('blocks'), '');
+    for (const [path, line] of [
+      ['/proc/covisor-system', /^init \S+: it cannot be written \(E\w+\); expected a folder that can\n$/],
+      [
+        join(systems.path('blocks'), 'below'),
+        /blocks is not a folder; expected a new or empty one for init\n$/,
+      ],
+    ] as const) {
+      const { code, stderr } = await covisor(['init', path]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(line)]);
+      expect(existsSync(path)).toBe(false);
+    }
+  });
+
   it('brings firmware that is built from the source beside it', () => {
     const built = compileWat(readFileSync(new URL('firmware/sum.wat', template), 'utf8'));
     expect(new Uint8Array(readFileSync(new URL('firmware/sum.wasm', template)))).toEqual(built);
