@@ -54,8 +54,10 @@ describe.each(RUNTIMES)('run on the %s runtime', (runtime) => {
     expect(stderr).not.toContain('    at ');
   });
 
-  test('ends with 1 when a result is wrong, and says so even when it is quiet', async () => {
-    const wrong = guest(`domain.verify('sums', () => ({ ok: false, detail: 'one is off' }));`);
+  test('ends with 1 when a result is wrong, and says which even when it is quiet', async () => {
+    const wrong = guest(`
+      domain.verify('sums', () => ({ ok: false, detail: 'one is\\noff' }));
+      domain.verify('products', () => ({ ok: true, detail: 'all' }));`);
     const folder = systems.make({ 'guests/left.js': wrong });
     const { code, stdout, stderr } = await covisor([
       'run',
@@ -66,7 +68,11 @@ describe.each(RUNTIMES)('run on the %s runtime', (runtime) => {
       runtime,
     ]);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^covisor: 1 of 2 results wrong\n/);
+    expect(stderr.split('\n').slice(0, 2)).toEqual([
+      'covisor: 1 of 3 results wrong',
+      'covisor: left: sums: one is off',
+    ]);
+    expect(stderr).not.toMatch(/products|squares/);
   });
 
   test('ends the domains after --for, which is no failure', async () => {

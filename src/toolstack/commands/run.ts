@@ -183,12 +183,14 @@ async function conduct(
   }
 }
 
-/** A line that says what failed, and one for each domain that crashed. */
+/** A line that says what failed, and one for each domain that crashed, result that is wrong and law that is broken. */
 function failures(report: RunReport): string {
-  const crashes = report.domains.flatMap(({ name, reason }) =>
-    reason === null ? [] : `${name}: ${printable(reason)}`,
-  );
-  return [verdict(report), ...crashes].map((line) => `covisor: ${line}`).join('\n');
+  const ofDomains = report.domains.flatMap(({ name, reason, results }) => [
+    ...(reason === null ? [] : [`${name}: ${reason}`]),
+    ...results.flatMap(({ ok, what, detail }) => (ok ? [] : [`${name}: ${what}: ${detail}`])),
+  ]);
+  const lines = [...ofDomains, ...report.violations].map(printable);
+  return [verdict(report), ...lines].map((line) => `covisor: ${line}`).join('\n');
 }
 
 /** The command that does the same again, for a shell. */
