@@ -45,6 +45,21 @@ export function showDuration(length: Duration): string {
   return `${digits(length / 1e9)} s`;
 }
 
+const LENGTHS: Readonly<Record<string, (value: number) => Duration>> = {
+  ns,
+  us,
+  ms,
+  s: seconds,
+  min: (value) => seconds(value * 60),
+  h: (value) => seconds(value * 3600),
+};
+
+/** `500ms`, `1.5min`, `8h`: a length of time with its unit; undefined for any other text. */
+export function readDuration(text: string): Duration | undefined {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ns|us|ms|s|min|h)$/.exec(text.trim()) ?? [];
+  return unit === undefined ? undefined : LENGTHS[unit]!(Number(number));
+}
+
 function digits(value: number): string {
   const magnitude = Math.abs(value);
   return value.toFixed(magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : 2);

@@ -1,6 +1,6 @@
 import { expectedOneOf } from '../base/nearest.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { us, type Duration } from '../base/units.ts';
+import { readDuration, toUs, us, type Duration } from '../base/units.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
 
 /** Reads one parameter: its value, what stands for it when it is not given, or what was expected. */
@@ -20,12 +20,13 @@ export const whole =
       ? ok(given)
       : failed(`a whole number from ${from} to ${to}`);
 
-/** A length of time, given in microseconds. Without `otherwise` it has to be given. */
+/** A length of time, given in microseconds or with its unit. Without `otherwise` it has to be given. */
 export const microseconds =
   (from: number, to: number, otherwise?: Duration): Parameter<Duration> =>
   (given) => {
     if (given === undefined && otherwise !== undefined) return ok(otherwise);
-    const count = whole(from, to)(given);
+    const length = typeof given === 'string' ? readDuration(given) : undefined;
+    const count = whole(from, to)(length === undefined ? given : toUs(length));
     return count.kind === 'ok' ? ok(us(count.value)) : failed(`${count.reason} microseconds`);
   };
 

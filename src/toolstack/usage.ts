@@ -1,30 +1,37 @@
-import type { Duration } from '../base/units.ts';
-import { ms, ns, seconds, us } from '../base/units.ts';
+import { readDuration, toMs, toUs, type Duration } from '../base/units.ts';
 
 /** Wrong use of the command line: one line that says what, where and what to do. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-const UNITS: Readonly<Record<string, (value: number) => Duration>> = {
-  ns,
-  us,
-  ms,
-  s: seconds,
-  min: (value) => seconds(value * 60),
-};
-
 /** `500ms`, `2s`, `1.5min`. */
 export function parseDuration(text: string, option: string): Duration {
-  const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|min)$/.exec(text.trim());
-  const unit = match === null ? undefined : UNITS[match[2]!];
-  const length = unit?.(Number(match![1]));
+  const length = readDuration(text);
   if (length === undefined || length <= 0) {
     throw new UsageError(
-      `${option} ${text}: not a length of time; expected a positive number with ns, us, ms, s or min, as in 2s`,
+      `${option} ${text}: not a length of time; expected a positive number with ns, us, ms, s, min or h, as in 2s`,
     );
   }
   return length;
+}
+
+const IN = { us: toUs, ms: toMs } as const;
+
+/** A length of time within limits, in `unit`, which is also that of a number without one. */
+export function parseLength(
+  text: string,
+  option: string,
+  unit: keyof typeof IN,
+  least: number,
+  most: number,
+): number {
+  const length = readDuration(/^\d+$/.test(text.trim()) ? `${text.trim()}${unit}` : text);
+  const value = length === undefined ? NaN : IN[unit](length);
+  if (value >= least && value <= most) return value;
+  throw new UsageError(
+    `${option} ${text}: expected a whole number from ${least} to ${most}, in ${unit}, or a length with its unit, as in 100ms`,
+  );
 }
 
 /** For an option that means nothing twice. */

@@ -12,6 +12,7 @@ import {
   mib,
   ms,
   ns,
+  readDuration,
   seconds,
   showDuration,
   sum,
@@ -30,6 +31,14 @@ describe('units', () => {
 
   test('come back as the number that they were made of', () => {
     expect([toUs(us(17)), toMs(ms(2.5)), toSeconds(seconds(0.25))]).toEqual([17, 2.5, 0.25]);
+  });
+
+  test('are read from text that names its unit, and from no other', () => {
+    expect(['7ns', '1.5us', ' 100ms ', '2s', '1.5min', '8h'].map(readDuration)).toEqual([
+      7, 1500, 1e8, 2e9, 9e10, 28_800e9,
+    ]);
+    for (const text of ['', '5', 'ms', '1e3us', '-1s', '.5s', '1 s', '2d', '1s2ms'])
+      expect([text, readDuration(text)]).toEqual([text, undefined]);
   });
 
   test('a point and a length add up and differ exactly', () => {

@@ -183,6 +183,10 @@ describe('a command line that is wrong', () => {
     [['run', 'SYSTEM', '--seed', '1.5'], /--seed 1\.5: expected a whole number/],
     [['run', 'SYSTEM', '--seed', '2147483648'], /--seed 2147483648: expected a whole number/],
     [['run', 'SYSTEM', '--for', '3'], /--for 3: not a length of time; expected a positive number with ns/],
+    [
+      ['explore', 'small', '--time-limit', '8hours'],
+      /--time-limit 8hours: not a length of time; .* min or h/,
+    ],
     [['run', 'SYSTEM', '--for', '0s'], /--for 0s: not a length of time/],
     [['run', 'SYSTEM', '--for=-1s'], /--for -1s: not a length of time/],
     [['run', 'SYSTEM', '--runtime', 'thread'], /argument 'thread' is invalid.*threads, simulated/],

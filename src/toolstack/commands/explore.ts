@@ -52,10 +52,7 @@ export const exploreCommand = (terminal: Terminal, exit: (code: number) => void)
     )
     .option('--seeds <A..B>', 'which seeds', '1..1000')
     .option('--jobs <number>', 'workers (default: one per processor)')
-    .option(
-      '--time-limit <length>',
-      'end after this long, as in 30s, 8h is 480min; runs under way are given up',
-    )
+    .option('--time-limit <length>', 'end after this long, as in 30s, 8h; runs under way are given up')
     .option('--virtual-time <length>', "when a folder's domains are over, in the time of a run", '1s')
     .option('--faults <plan>', 'a fault plan, as YAML or JSON, carried out in every run')
     .option('--random-faults <number>', 'faults that each run may draw besides', '4')

@@ -5,7 +5,7 @@ import { isModuleFile } from '../config/coproc.ts';
 import type { Connection } from '../control/client.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
-import { UsageError, parseWhole } from '../usage.ts';
+import { UsageError, parseLength } from '../usage.ts';
 import {
   assignments,
   checkFilters,
@@ -31,7 +31,7 @@ interface Flags extends ControlFlags {
   readonly for: string[];
 }
 
-const LONGEST_SLICE_US = 1e9;
+const LONGEST_US = 1e9;
 const several = (value: string, all: readonly string[]): string[] => [...all, value];
 
 export const schedCommand = (terminal: Terminal, exit: Exit): Command =>
@@ -49,13 +49,13 @@ export const schedCommand = (terminal: Terminal, exit: Exit): Command =>
   )
     .option('-c, --coproc <id>', 'the coprocessor (default: all, or the only one)')
     .option('-s, --scheduler <algorithm>', 'decide by this algorithm, or by that of a file, from now on')
-    .option('-t, --timeslice <us>', 'length of a slice, in microseconds')
+    .option('-t, --timeslice <us>', 'length of a slice, in microseconds or with a unit, as in 2ms')
     .option('-d, --domain <name>', 'the domain whose parameters change')
     .option('-w, --weight <number>', 'its weight, 1 to 65535')
     .option('--cap <percent>', 'the most of the coprocessor that it gets')
     .option('--priority <number>', 'its priority')
-    .option('-p, --period <us>', 'its period, in microseconds')
-    .option('-b, --budget <us>', 'its budget per period, in microseconds')
+    .option('-p, --period <us>', 'its period, likewise')
+    .option('-b, --budget <us>', 'its budget per period, likewise')
     .option('--set <name=value>', 'any other parameter; may be repeated', several, [])
     .option(
       '--for <domain,name=value…>',
@@ -77,7 +77,11 @@ async function sched(connection: Connection, flags: Flags, terminal: Terminal): 
 
 /** What is to change, or nothing. Throws a `UsageError` for a change of nobody. */
 function changeOf(flags: Flags): Omit<Args<'sched'>, 'coproc'> | undefined {
-  const { weight, cap, priority, period, budget } = flags;
+  const { weight, cap, priority } = flags;
+  const [period, budget] = (['period', 'budget'] as const).map((name) => {
+    const length = flags[name];
+    return length === undefined ? undefined : parseLength(length, `--${name}`, 'us', 1, LONGEST_US);
+  });
   const named = Object.entries({ weight, cap, priority, period, budget }).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${value}`],
   );
@@ -93,7 +97,7 @@ function changeOf(flags: Flags): Omit<Args<'sched'>, 'coproc'> | undefined {
     ...(flags.scheduler === undefined ? {} : { algorithm: algorithmOf(flags.scheduler) }),
     ...(flags.timeslice === undefined
       ? {}
-      : { timesliceUs: parseWhole(flags.timeslice, '--timeslice', 1, LONGEST_SLICE_US) }),
+      : { timesliceUs: parseLength(flags.timeslice, '--timeslice', 'us', 1, LONGEST_US) }),
   };
   if (flags.domain !== undefined && told) {
     if (Object.keys(change).length === 0) return { domain: flags.domain, parameters };

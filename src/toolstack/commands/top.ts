@@ -6,7 +6,7 @@ import { afterMilliseconds } from '../../runtime/threads/ticker.ts';
 import { ControlError, type Connection } from '../control/client.ts';
 import type { SystemState } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
-import { parseWhole } from '../usage.ts';
+import { parseLength, parseWhole } from '../usage.ts';
 import {
   controlCommand,
   showParameters,
@@ -36,11 +36,11 @@ export const topCommand = (terminal: Terminal, exit: Exit): Command =>
       'covisor top -i 1 --json       one look, for a program',
     ],
   )
-    .option('-d, --delay <ms>', 'milliseconds between two looks', '1000')
+    .option('-d, --delay <ms>', 'between two looks, in milliseconds or with a unit, as in 0.5s', '1000')
     .option('-b, --batch', 'print one table after the other, for files and pipes')
     .option('-i, --iterations <number>', 'end after so many looks')
     .action(async (flags: Flags) => {
-      const delay = parseWhole(flags.delay, '--delay', 10, 3_600_000);
+      const delay = parseLength(flags.delay, '--delay', 'ms', 10, 3_600_000);
       const looks =
         flags.iterations === undefined
           ? Infinity

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { showDuration } from '../../base/units.ts';
 import type { Args } from '../control/protocol.ts';
 import type { Terminal } from '../terminal.ts';
-import { UsageError, parseWhole } from '../usage.ts';
+import { UsageError, parseLength } from '../usage.ts';
 import {
   checkFilters,
   controlCommand,
@@ -33,10 +33,13 @@ export const watchdogCommand = (terminal: Terminal, exit: Exit): Command =>
   controlCommand(
     'watchdog',
     'Show or change how long each coprocessor is waited for. No options: list all.',
-    ['covisor watchdog', 'covisor watchdog -c gpu0 --stop-deadline 50000 --command-timeout 2000000'],
+    ['covisor watchdog', 'covisor watchdog -c gpu0 --stop-deadline 50ms --command-timeout 2s'],
   )
     .option('-c, --coproc <id>', 'the coprocessor (default: all)')
-    .option('--stop-deadline <us>', 'from being asked to leave to having left, in microseconds')
+    .option(
+      '--stop-deadline <us>',
+      'from being asked to leave to having left, in microseconds or with a unit, as in 50ms',
+    )
     .option('--reset-deadline <us>', 'from the reset of a vcoproc to its being out')
     .option('--command-timeout <us>', 'how long one command may have the coprocessor')
     .option('--heartbeat <us>', 'how long it may give no sign of life')
@@ -44,7 +47,7 @@ export const watchdogCommand = (terminal: Terminal, exit: Exit): Command =>
       const given = Object.entries(WATCHDOGS).flatMap(([name, option]) => {
         const value = flags[name as keyof typeof WATCHDOGS];
         if (value === undefined) return [];
-        return [[`${name}Us`, parseWhole(value, option, SHORTEST_US, LONGEST_US)] as const];
+        return [[`${name}Us`, parseLength(value, option, 'us', SHORTEST_US, LONGEST_US)] as const];
       });
       const { coproc } = flags;
       if (given.length > 0 && coproc === undefined)

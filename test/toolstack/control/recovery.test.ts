@@ -152,7 +152,7 @@ describe('covisor watchdog', () => {
     expect(await watchdogs()).toEqual({ ...before, commandTimeout: 30e6 });
     await until(() => Promise.resolve(said.includes('failed: a command ran longer than 30.0 ms')));
     expect((await vcoproc('left/gpu0')).resets.guilty).toBeGreaterThan(0);
-    await control('watchdog', '-c', 'gpu0', '--command-timeout', '9000000', '--heartbeat', '2000000');
+    await control('watchdog', '-c', 'gpu0', '--command-timeout', '9s', '--heartbeat', '2000000');
     expect(await watchdogs()).toEqual({ ...before, heartbeat: 2e9 });
     expect((await control('watchdog')).stdout).toMatch(/9\.0+ s +2\.0+ s/);
   }, 30_000);
@@ -166,6 +166,7 @@ describe('covisor watchdog', () => {
       /--stop-deadline 9: expected a whole number from 10 to 60000000/,
     ],
     [['-c', 'gpu0', '--reset-deadline', '60000001'], /--reset-deadline 60000001: expected a whole number/],
+    [['-c', 'gpu0', '--heartbeat', '9us'], /--heartbeat 9us: expected .*, in us, or a length with its unit/],
     [['-c', 'gpu0', '--command-timeout', 'soon'], /--command-timeout soon: expected a whole number/],
     [['-c', 'gpu0', '--heartbeat', '1e3'], /--heartbeat 1e3: expected a whole number/],
     [['-c', 'gpu0', '--heartbeat', ''], /--heartbeat : expected a whole number/],

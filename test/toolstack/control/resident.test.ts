@@ -189,6 +189,16 @@ describe('a hypervisor that stays', () => {
       [['sched', '-w', '5', '-d', 'left'], 'expected -c with one of gpu0, gpu1'],
       [['sched', '-c', 'gpu0', '-d', 'left', '-w', '70000'], '65535'],
       [['sched', '-c', 'gpu0', '-s', 'edf'], 'period'],
+      [
+        ['sched', '-c', 'gpu0', '-t', 'long'],
+        '--timeslice long: expected a whole number from 1 to 1000000000, in us',
+      ],
+      [['sched', '-c', 'gpu0', '-d', 'left', '-p', '2h'], '--period 2h: expected a whole number from 1 to'],
+      [
+        ['top', '-d', '0.1'],
+        '--delay 0.1: expected a whole number from 10 to 3600000, in ms, or a length with its',
+      ],
+      [['top', '-d', '1ms'], '--delay 1ms: expected a whole number from 10'],
     ] as const) {
       const { code, err } = await covisor(...args);
       expect([args, code]).toEqual([args, 2]);
@@ -228,6 +238,14 @@ describe('a hypervisor that stays', () => {
     expect(await hypervisor.coprocs()).toMatchObject([{ scheduler: 'fair', timeslice: 700_000 }, {}]);
     expect(await onGpu0()).toEqual([{ weight: 1024 }, { weight: 512 }]);
     await progresses('left');
+    expect(await covisor('sched', '-c', 'gpu0', '-t', '0.9ms')).toMatchObject({ code: 0, err: '' });
+    expect((await hypervisor.coprocs())[0]).toMatchObject({ timeslice: 900_000 });
+    const served = ['--for', 'left,period=9s,budget=1500us', '--for', 'right,period=9000000,budget=2ms'];
+    expect(await covisor('sched', '-c', 'gpu0', '-s', 'edf', ...served)).toMatchObject({ code: 0, err: '' });
+    expect(await covisor('sched', '-c', 'gpu0', '-d', 'left', '-p', '8s', '-b', '2500')).toMatchObject({
+      err: '',
+    });
+    expect((await onGpu0())[0]).toEqual({ period: 8_000_000, budget: 2500 });
     const told = ['--for', 'left,weight=3', '--for', 'right,weight=4'];
     expect(await covisor('sched', '-c', 'gpu0', '-s', 'credit', ...told)).toMatchObject({ code: 0 });
     expect(await onGpu0()).toEqual([{ weight: 3 }, { weight: 4 }]);
