@@ -30,6 +30,8 @@ interface Point {
 export class DecisionOracle implements Oracle {
   /** In the order in which they were asked for. */
   readonly decisions: Decision[] = [];
+  /** Why the tape is stale, once it is: whoever asked may have taken what was thrown for its own. */
+  stale: StaleTapeError | undefined;
   readonly #points = new Map<string, Point>();
   readonly #source: (point: string) => Point['choose'];
   #asked = 0;
@@ -113,7 +115,7 @@ export function replayed(decisions: readonly Decision[], strict: boolean): Decis
     const answers = byPoint.get(decision.point) ?? new Map<number, Decision>();
     byPoint.set(decision.point, answers.set(decision.nth, decision));
   }
-  return new DecisionOracle((point) => {
+  const oracle = new DecisionOracle((point) => {
     const answers = byPoint.get(point);
     if (answers === undefined) return () => 0;
     return (nth, options) => {
@@ -121,13 +123,15 @@ export function replayed(decisions: readonly Decision[], strict: boolean): Decis
       if (decision === undefined) return 0;
       if (decision.options === options) return decision.choice;
       if (strict) {
-        throw new StaleTapeError(
-          `stale tape: question ${nth} at ${point} has ${options} answers, on the tape it has ${decision.options}`,
+        oracle.stale ??= new StaleTapeError(
+          `question ${nth} at ${point} has ${options} answers, on the tape it has ${decision.options}`,
         );
+        throw oracle.stale;
       }
       return Math.min(decision.choice, options - 1);
     };
   });
+  return oracle;
 }
 
 /** A 32-bit number for a text (FNV-1a). */

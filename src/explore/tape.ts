@@ -12,9 +12,13 @@ const decisionSchema = z.strictObject({
   choice: z.int().min(1),
 });
 
+const FORMAT = 'covisor tape';
+const VERSION = 1;
+const EXPECTED = 'expected what covisor explore wrote';
+
 const tapeSchema = z.strictObject({
-  format: z.literal('covisor tape'),
-  version: z.literal(1),
+  format: z.literal(FORMAT),
+  version: z.literal(VERSION),
   /** A system's folder as the campaign was given it, or the name of a built-in one. */
   system: z.string(),
   seed: z.int().nullable(),
@@ -59,21 +63,25 @@ export const tapeOf = (
 /** One decision per line, so that two tapes can be compared as text. */
 export function writeTape({ decisions, ...head }: Tape): string {
   const lines = decisions.map((decision) => `    ${JSON.stringify(decision)}`);
-  const front = JSON.stringify({ format: 'covisor tape', version: 1, ...head }, null, 2).slice(0, -2);
+  const front = JSON.stringify({ format: FORMAT, version: VERSION, ...head }, null, 2).slice(0, -2);
   return `${front},\n  "decisions": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }
 
+/** The reason of a failure is about the file: it `is no tape: …`. */
 export function readTape(text: string): Outcome<Tape> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return failed('it is not JSON');
+    return failed(`is no tape: it is not JSON; ${EXPECTED}`);
   }
+  const { format, version } = (value ?? {}) as { readonly format?: unknown; readonly version?: unknown };
+  if (format === FORMAT && typeof version === 'number' && version !== VERSION)
+    return failed(`was written by another Covisor (tape version ${version}); this one reads ${VERSION}`);
   const parsed = tapeSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return failed(`${issue!.path.join('.') || 'the file'}: ${issue!.message}`);
+    return failed(`is no tape: ${issue!.path.join('.') || 'the file'}: ${issue!.message}; ${EXPECTED}`);
   }
   const { format: _format, version: _version, expect, ...tape } = parsed.data;
   return ok({ ...tape, length: tape.length as Duration, expect: { ...expect, at: expect.at as Instant } });

@@ -17,7 +17,7 @@ import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts'
 import { checkedPlatform } from './checked-platform.ts';
 import { checkedSchedulers } from './checked-scheduler.ts';
 import { contextModel } from './context-model.ts';
-import { BrokenLawError, StaleTapeError, mix, type Decision, type DecisionOracle } from './decisions.ts';
+import { BrokenLawError, mix, type Decision, type DecisionOracle } from './decisions.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
 import { PolicyLaws } from './policy-laws.ts';
@@ -122,13 +122,13 @@ class Trial implements RunView {
     try {
       await this.#run();
     } catch (error) {
-      if (error instanceof StaleTapeError) throw error;
       if (!(error instanceof StoppedError)) this.#fail(error);
     } finally {
       await this.#close();
       process.off('unhandledRejection', onBroken);
     }
     const { oracle } = this.#options;
+    if (oracle.stale !== undefined) throw oracle.stale;
     return {
       failure: this.#failure,
       steps: this.#steps,

@@ -51,17 +51,20 @@ async function replay(path: string, flags: Flags, { stdout, stderr }: Terminal):
     }
     const { stale, text } = await player.whole();
     if (stale !== undefined) {
-      stderr.write(`${stale}\n`);
+      stderr.write(staleLine(path, stale));
       return EXIT.infrastructure;
     }
     stdout.write(text);
     return EXIT.failed;
   } catch (error) {
     if (!(error instanceof StaleTapeError)) throw error;
-    stderr.write(`${error.message}\n`);
+    stderr.write(staleLine(path, error.message));
     return EXIT.infrastructure;
   }
 }
+
+const staleLine = (path: string, why: string): string =>
+  `${path}: stale tape: ${why}; the code has changed since, let covisor explore look again\n`;
 
 /** A step, or a time. */
 type Stop = { readonly step: number } | { readonly at: Instant };
@@ -130,11 +133,11 @@ class Player {
     const { expect } = this.#tape;
     const { failure } = result;
     if (failure === undefined)
-      return `stale tape: the run holds every law now; on the tape it failed at step ${expect.step}: ${expect.what}`;
+      return `the run holds every law now; on the tape it failed at step ${expect.step}: ${expect.what}`;
     if (failure.law !== expect.law || failure.step !== expect.step)
-      return `stale tape: it fails at step ${failure.step} (${failure.law}: ${failure.what}), on the tape at step ${expect.step} (${expect.law})`;
+      return `it fails at step ${failure.step} (${failure.law}: ${failure.what}), on the tape at step ${expect.step} (${expect.law})`;
     if (result.fingerprint !== expect.fingerprint)
-      return `stale tape: it fails as on the tape, and ${result.asked} questions or the events before differ from the ${expect.asked} there`;
+      return `it fails as on the tape, and ${result.asked} questions or the events before differ from the ${expect.asked} there`;
     return undefined;
   }
 
@@ -205,7 +208,6 @@ function readTapeFile(path: string): Tape {
     throw new UsageError(`${path} cannot be read; expected a tape that covisor explore wrote`);
   }
   const tape = readTape(text);
-  if (tape.kind === 'failed')
-    throw new UsageError(`${path} is no tape: ${tape.reason}; expected what covisor explore wrote`);
+  if (tape.kind === 'failed') throw new UsageError(`${path} ${tape.reason}`);
   return tape.value;
 }
