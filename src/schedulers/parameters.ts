@@ -34,6 +34,11 @@ export const microseconds =
 export const text: Parameter<string | undefined> = (given) =>
   ok(given === undefined ? undefined : String(given));
 
+function named(wanted: string, [only, ...others]: readonly string[]): string {
+  if (only === undefined) return 'it has none';
+  return others.length === 0 ? `it has only ${only}` : expectedOneOf(wanted, [only, ...others]);
+}
+
 /**
  * Reads all parameters of `owner`. Fails for a name it does not know, for a value that is impossible and
  * for one that has to be given and is not.
@@ -46,8 +51,7 @@ export function readParameters<P extends Parameters>(
   const names = Object.keys(known);
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
-    const expected = names.length === 0 ? 'it has none' : expectedOneOf(name, names);
-    return failed(`${owner} has no parameter ${name}: ${expected}`);
+    return failed(`${owner} has no parameter ${name}: ${named(name, names)}`);
   }
   const values: Record<string, unknown> = {};
   for (const [name, parameter] of Object.entries(known)) {

@@ -211,7 +211,10 @@ export class ResidentSystem {
       return null;
     },
     sched: async (args) => {
-      if (args.algorithm !== undefined) await addScheduler(this.#schedulers, args.algorithm, { anew: true });
+      if (args.algorithm !== undefined) {
+        await addScheduler(this.#schedulers, args.algorithm, { anew: true });
+        this.#knowsScheduler(args.algorithm);
+      }
       this.#sched(args);
       return null;
     },
@@ -411,6 +414,11 @@ export class ResidentSystem {
     const { injector } = this.#options;
     if (injector !== undefined) return injector;
     throw new Error('this system takes no faults; start it with covisor up --faults');
+  }
+
+  #knowsScheduler(name: string): void {
+    const known = Object.keys(this.#schedulers);
+    if (!known.includes(name)) throw new Error(`no scheduler ${name}; ${expectedOneOf(name, known)}`);
   }
 
   #knowsFirmware(name: string): void {

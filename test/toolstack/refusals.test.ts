@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { RUNTIMES } from '../rig.ts';
 import { SYSTEM, Systems, covisor, domainFile, guest, type Files } from './systems.ts';
@@ -152,6 +153,14 @@ describe('what only starting can tell', () => {
       ['run', systems.make(rubbish), '--runtime', runtime],
       /left\.cfg:1:\d+: .*noop.*; the domain was not created, nor was anything started/,
     );
+  });
+
+  // Root may read everything.
+  test.skipIf(process.getuid?.() === 0)('a folder of domains that may not be read', async () => {
+    const folder = systems.make();
+    chmodSync(join(folder, 'domains'), 0o300);
+    await refused(['run', folder], /domains:1:1: this folder may not be read; expected/);
+    chmodSync(join(folder, 'domains'), 0o700);
   });
 
   test.each(RUNTIMES)('%s: firmware that needs more local memory than there is', async (runtime) => {

@@ -67,7 +67,11 @@ export function readBytes(file: string, blame?: SourcePosition, largest = LARGES
   const named = blame === undefined ? 'this file' : file;
   const stats = trouble(() => statSync(file), where, named);
   // A pipe or a terminal would keep the reader waiting for ever.
-  if (!stats.isFile()) refuse(where, `${named} is not a file`, 'expected a regular file');
+  if (!stats.isFile()) {
+    // Not "this file": it is none.
+    const found = blame === undefined ? 'this' : file;
+    refuse(where, `${found} is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`, 'expected a file');
+  }
   if (stats.size > largest) {
     refuse(where, `${named} has ${stats.size} bytes`, `expected at most ${largest}`);
   }

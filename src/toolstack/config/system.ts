@@ -51,8 +51,8 @@ export function loadSystem(folder: string, names: Known): SystemDescription {
     );
   }
   const problems = new ProblemList();
-  const files = problems.attempt(() => domainFiles(join(root, 'domains'))) ?? [];
-  const parsed = files.map((file) => ({
+  const files = problems.attempt(() => domainFiles(join(root, 'domains')));
+  const parsed = (files ?? []).map((file) => ({
     file,
     settings: problems.attempt(() =>
       parseDomainFile(readSource(file, 'utf8', undefined, LARGEST_DOMAIN_FILE)),
@@ -87,7 +87,8 @@ export function loadSystem(folder: string, names: Known): SystemDescription {
     if (settings === undefined) return [];
     return read(settings, { file, line: 1, column: 1 }, [root, dirname(file)]) ?? [];
   });
-  if (dom0 === undefined && files.length === 0) {
+  // Of a folder that cannot be read nobody knows that it is empty.
+  if (dom0 === undefined && files?.length === 0) {
     const at = { ...start, file: join(root, 'domains') };
     problems.add(at, 'there is no domain in this system', 'expected domains/*.cfg beside system.dts');
   }

@@ -184,7 +184,9 @@ describe('a hypervisor that stays', () => {
       [['attach', 'left', 'gpu1,firmware=sping'], 'did you mean spin?'],
       [['attach', 'left', 'gpu1'], 'expected COPROC,firmware=NAME'],
       [['detach', 'left', 'gpu1'], 'no vcoproc on gpu1'],
-      [['sched', '-c', 'gpu0', '-s', 'credits'], 'did you mean credit?'],
+      [['create', folder], `${folder}:1:1: this is a folder; expected a file`],
+      [['sched', '-c', 'gpu0', '-s', 'credits'], 'no scheduler credits; expected one of'],
+      [['sched', '-c', 'gpu0', '-s', 'credits'], 'did you mean credit?\n'],
       [['sched', '-c', 'gpu0', '-w', '5'], 'expected -d with its name'],
       [['sched', '-w', '5', '-d', 'left'], 'expected -c with one of gpu0, gpu1'],
       [['sched', '-c', 'gpu0', '-d', 'left', '-w', '70000'], '65535'],
@@ -237,6 +239,9 @@ describe('a hypervisor that stays', () => {
     expect(await covisor('sched', '-c', 'gpu0', '-t', '700', '-s', 'fair')).toMatchObject({ code: 0 });
     expect(await hypervisor.coprocs()).toMatchObject([{ scheduler: 'fair', timeslice: 700_000 }, {}]);
     expect(await onGpu0()).toEqual([{ weight: 1024 }, { weight: 512 }]);
+    expect((await covisor('sched', '-c', 'gpu0', '-d', 'left', '--cap', '500')).err).toBe(
+      'fair has no parameter cap: it has only weight\n',
+    );
     await progresses('left');
     expect(await covisor('sched', '-c', 'gpu0', '-t', '0.9ms')).toMatchObject({ code: 0, err: '' });
     expect((await hypervisor.coprocs())[0]).toMatchObject({ timeslice: 900_000 });
