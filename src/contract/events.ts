@@ -5,7 +5,8 @@ import type { CoprocState, DomainState, VcoprocState } from './states.ts';
 
 /**
  * What happened, as it happened: the run's trace. The live table, the report and the simulated
- * runtime's tape are all made of these. `at` never decreases within one coprocessor.
+ * runtime's tape are all made of these. They come in the order in which the hypervisor learns of them: what a
+ * coprocessor did has the instant of the coprocessor and is told later, or ahead. {@link inTime} puts them right.
  */
 export type TraceEvent =
   /** The coprocessor entered `state`; `vcoproc` is whose context it holds or is moving, if any. */
@@ -96,6 +97,10 @@ export type TraceEvent =
       readonly why: string;
     }
   | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
+
+/** Events by when they happened; those of one instant stay as they were told. */
+export const inTime = (events: readonly TraceEvent[]): TraceEvent[] =>
+  [...events].sort((one, other) => one.at - other.at);
 
 /** A DMA outside of what is mapped. */
 export interface DmaFaultEvent {

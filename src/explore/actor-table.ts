@@ -1,14 +1,14 @@
-import type { TraceEvent } from '../contract/events.ts';
+import { inTime, type TraceEvent } from '../contract/events.ts';
 import { coprocOf, domainOf } from '../contract/names.ts';
 import { showDuration, type Duration } from '../base/units.ts';
 
-/** A run as a table for people: one row per event, one column per actor. */
+/** A run as a table for people: one row per event, in the order of time, and one column per actor. */
 export function actorTable(
   events: readonly TraceEvent[],
   actors: readonly string[],
   mostRows = Infinity,
 ): string {
-  const shown = events.slice(-Math.min(events.length, mostRows));
+  const shown = inTime(events).slice(-Math.min(events.length, mostRows));
   const rows = shown.map((event) => {
     const actor = actorOf(event);
     return [

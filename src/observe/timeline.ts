@@ -1,6 +1,6 @@
 import type { Duration, Instant } from '../base/units.ts';
 import { between, instant, START } from '../base/units.ts';
-import type { TraceEvent } from '../contract/events.ts';
+import { inTime, type TraceEvent } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { RunReport } from '../contract/report.ts';
 import type { CoprocState } from '../contract/states.ts';
@@ -81,7 +81,8 @@ export function timeline(report: RunReport, trace: readonly TraceEvent[], traceE
     vcoproc.row.enter(at, has ? host.state : vcoproc.away, vcoproc.id);
   };
 
-  for (const event of trace) {
+  const events = inTime(trace);
+  for (const event of events) {
     const at = Math.min(event.at, wall) as Instant;
     if (event.kind === 'coproc') {
       const coproc = hosts.get(event.coproc);
@@ -110,7 +111,7 @@ export function timeline(report: RunReport, trace: readonly TraceEvent[], traceE
       .filter(({ host }) => host === coproc)
       .map(({ id, row }): Row => ({ kind: 'vcoproc', name: id, spans: close(row) })),
   ]);
-  return { wall: report.wall, rows, marks: marks(trace, rows, wall) };
+  return { wall: report.wall, rows, marks: marks(events, rows, wall) };
 }
 
 type RowBuilder = ReturnType<typeof rowBuilder>;
@@ -160,14 +161,14 @@ function marks(trace: readonly TraceEvent[], rows: readonly Row[], wall: Instant
       all.push({ at, kind: 'interrupt', rows: on(event.vcoproc), text: `interrupt ${event.number}` });
     }
   }
-  return all.sort((a, b) => a.at - b.at);
+  return all;
 }
 
 /** How long each wait for a coprocessor was: from becoming ready to running, by vcoproc. */
 export function waits(trace: readonly TraceEvent[]): Map<VcoprocId, Duration[]> {
   const since = new Map<VcoprocId, Instant>();
   const lengths = new Map<VcoprocId, Duration[]>();
-  for (const event of trace) {
+  for (const event of inTime(trace)) {
     if (event.kind !== 'vcoproc') continue;
     const began = since.get(event.vcoproc);
     if (event.state === 'waiting') {

@@ -78,6 +78,20 @@ describe('the timeline', () => {
     );
   });
 
+  test('is the same in whatever order the events are told', () => {
+    const late = (events: readonly TraceEvent[]): TraceEvent[] => [
+      ...events.filter(({ kind }) => kind !== 'coproc'),
+      ...events.filter(({ kind }) => kind === 'coproc'),
+    ];
+    fc.assert(
+      fc.property(anyTrace, (events) => {
+        const once = events.filter(({ at: time }, place) => time !== events[place - 1]?.at);
+        expect(timeline(short, late(once))).toEqual(timeline(short, once));
+        expect(waits(late(once))).toEqual(waits(once));
+      }),
+    );
+  });
+
   test('adds up to the account of the run, exactly', () => {
     const { rows } = timeline(report, trace);
     for (const coproc of report.coprocs) {

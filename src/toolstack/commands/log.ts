@@ -40,6 +40,12 @@ export const eventsCommand = (terminal: Terminal, exit: Exit): Command =>
   controlCommand('events', 'Print every event as it happens, one JSON line each, until interrupted.', [
     'covisor events --follow | grep \'"domain"\'',
   ])
+    .addHelpText(
+      'after',
+      `
+Events come as they are told, each with the time "at" which it happened. What a coprocessor did is told once the
+hypervisor hears of it, so that "at" may go back from one line to the next; nobody can sort what is still to come.`,
+    )
     .option('--follow', 'go on until interrupted (the default)')
     .action(async (flags: ControlFlags) => {
       exit(
