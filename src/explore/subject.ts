@@ -14,6 +14,8 @@ import type { Parts } from '../hypervisor/parts.ts';
 /** A system as a campaign runs it, over and over. */
 export interface Subject {
   readonly name: string;
+  /** What its system file says that it is. */
+  readonly model: string;
   readonly platforms: Readonly<Record<string, Platform>>;
   readonly schedulers: Readonly<Record<string, { readonly create: SchedulerFactory }>>;
   firmware(name: string): Outcome<FirmwareImage>;

@@ -316,7 +316,7 @@ class Trial implements RunView {
     const report: RunReport = {
       schemaVersion: 1,
       system: this.#subject.name,
-      model: this.#subject.name,
+      model: this.#subject.model,
       runtime: 'simulated',
       seed: 0,
       wall: Math.max(...figures.coprocs.map(({ wall }) => wall)) as Duration,

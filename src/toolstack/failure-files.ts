@@ -25,7 +25,7 @@ export async function writeFailure(
     plan: reduced.plan,
     faults: reduced.faults,
     onEvent: (event) => events.push(event),
-    onEnd: (hypervisor) => (report = reportOf(hypervisor, reduced)),
+    onEnd: (hypervisor) => (report = reportOf(hypervisor, subject, reduced)),
   });
   makeFolder(folder);
   const path = join(folder, 'reduced.json');
@@ -53,14 +53,18 @@ export function failureText(
   return `${actorTable(events, actors, mostRows)}\n${expect.law}\n  does not hold: ${expect.what}\n  at ${expect.at} ns, step ${expect.step}${origin}\n`;
 }
 
-export function reportOf(hypervisor: Hypervisor, { system, expect }: Tape): RunReport {
+export function reportOf(
+  hypervisor: Hypervisor,
+  { model }: Pick<Subject, 'model'>,
+  { system, seed, expect }: Pick<Tape, 'system' | 'seed' | 'expect'>,
+): RunReport {
   const figures = hypervisor.figures();
   return {
     schemaVersion: 1,
     system,
-    model: system,
+    model,
     runtime: 'simulated',
-    seed: 0,
+    seed: seed ?? 0,
     wall: figures.coprocs.reduce(
       (longest, { wall }) => (wall > longest ? wall : longest),
       0 as RunReport['wall'],

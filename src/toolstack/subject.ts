@@ -39,6 +39,7 @@ function smallSubject(): Subject {
     .map(([name]) => name);
   return {
     name: SMALL,
+    model: 'small system of random guests',
     platforms,
     schedulers,
     laws: checkLaws,
@@ -71,6 +72,7 @@ async function folderSubject(folder: string, length: Duration): Promise<Subject>
   };
   return {
     name: folder,
+    model: system.model,
     platforms: ownPlatforms,
     schedulers: own,
     laws: (report) => [

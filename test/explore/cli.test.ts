@@ -48,6 +48,12 @@ describe('covisor explore', { timeout: 60_000 }, () => {
     const files = readdirSync(join(tape, '..')).sort();
     expect(files).toEqual(['reduced.json', 'table.txt', 'tape.json', 'timeline.html']);
 
+    const page = readFileSync(join(tape, '..', 'timeline.html'), 'utf8');
+    const [, seed] = /seed-(\d+)\/reduced/.exec(tape)!;
+    for (const text of ['<title>FAILED: tiny</title>', '<h1>tiny</h1>', `seed ${seed} ·`])
+      expect(page).toContain(text);
+    expect(page).not.toContain('What the domains made');
+
     const replayed = await covisor(['replay', tape]);
     expect([replayed.code, replayed.stderr]).toEqual([1, '']);
     expect(replayed.stdout).toMatch(/^ +time \| left +\| gpu0/m);

@@ -47,7 +47,7 @@ export function reportPage(input: ReportPageInput): string {
         <meta charset="utf-8" />
         <meta http-equiv="Content-Security-Policy" content="${policy}" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${report.ok ? 'ok' : 'FAILED'}: ${report.system}</title>
+        <title>${report.ok ? 'ok' : 'FAILED'}: ${report.model}</title>
         <style>
           ${trusted(STYLE)}
         </style>

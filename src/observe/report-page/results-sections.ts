@@ -37,23 +37,26 @@ export function resultsSection({ domains }: RunReport): Html {
   </section>`;
 }
 
-/** The pictures that the domains wrote, and links to their other files. */
+/** The pictures that the domains wrote, and links to their other files; nothing where there are none. */
 export function picturesSection({ domains }: RunReport, pictures: readonly Picture[]): Html {
-  const parts = domains.map(({ name, files }) => {
+  const parts = domains.flatMap(({ name, files }) => {
     const own = pictures.filter(({ domain }) => domain === name);
     const shown = own.filter(({ png }) => pngSize(png) !== undefined);
     const paths = new Set(shown.flatMap(({ file }) => [file, `${name}/${file}`]));
     const others = files.filter((file) => !paths.has(file));
-    if (shown.length + others.length === 0) return html``;
-    return html`<h3>${name}</h3>
-      ${shown.length === 0 ? '' : html`<div class="gallery">${shown.map(figure)}</div>`}${
-        others.length === 0
-          ? ''
-          : html`<ul class="files">
-              ${others.map((file) => html`<li>${fileLink(file)}</li>`)}
-            </ul>`
-      }`;
+    if (shown.length + others.length === 0) return [];
+    return [
+      html`<h3>${name}</h3>
+        ${shown.length === 0 ? '' : html`<div class="gallery">${shown.map(figure)}</div>`}${
+          others.length === 0
+            ? ''
+            : html`<ul class="files">
+                ${others.map((file) => html`<li>${fileLink(file)}</li>`)}
+              </ul>`
+        }`,
+    ];
   });
+  if (parts.length === 0) return html``;
   return html`<section class="pictures">
     <h2>What the domains made</h2>
     ${parts}

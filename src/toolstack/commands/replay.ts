@@ -96,7 +96,7 @@ class Player {
     let text = '';
     const result = await this.#run(events, {
       onEnd: (hypervisor) =>
-        (text = failureText(this.#tape, events, reportOf(hypervisor, this.#tape), this.#rows)),
+        (text = failureText(this.#tape, events, reportOf(hypervisor, this.#subject, this.#tape), this.#rows)),
     });
     return { stale: this.#stale(result), text };
   }

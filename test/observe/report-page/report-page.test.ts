@@ -70,7 +70,9 @@ describe('the report page as text', () => {
 
   test('stands an empty run and a picture that is none', () => {
     const report = { ...run.report, wall: ns(0), coprocs: [], vcoprocs: [], domains: [] };
-    expect(reportPage({ report, trace: [], pictures: [] })).toContain('</html>');
+    const empty = reportPage({ report, trace: [], pictures: [] });
+    expect(empty).toContain('</html>');
+    expect(empty).not.toContain('What the domains made');
     expect(pngSize(new Uint8Array(40))).toBeUndefined();
     expect(pngSize(png)).toEqual({ width: 28, height: 20 });
     const page = reportPage({
