@@ -34,6 +34,14 @@ describe('help', () => {
     expect(await covisor(['help'])).toEqual(await covisor(['--help']));
   });
 
+  test.each([
+    ['create', "found below the running system's folder"],
+    ['dump', 'writes gpu0.dump into the current folder'],
+    ['dump', 'covisor dump show gpu0.dump'],
+  ])('of %s says: %s', async (command, says) => {
+    expect((await covisor([command, '--help'])).stdout.replaceAll(/\s+/g, ' ')).toContain(says);
+  });
+
   test('of run names every option', async () => {
     const { stdout } = await covisor(['run', '--help']);
     for (const option of ['runtime', 'seed', 'for', 'input', 'faults', 'out', 'no-files', 'json', 'quiet'])

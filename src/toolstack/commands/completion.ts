@@ -20,6 +20,7 @@ export const completionCommand = ({ stdout }: Terminal): Command =>
       'after',
       `
 Examples:
+  source <(covisor completion bash)
   covisor completion bash >> ~/.bashrc
   covisor completion zsh > ~/.zfunc/_covisor
   covisor completion fish > ~/.config/fish/completions/covisor.fish`,

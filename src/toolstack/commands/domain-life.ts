@@ -31,7 +31,10 @@ export const createCommand = (terminal: Terminal, exit: Exit): Command =>
       'create',
       'Create and start a domain from a domain file. One of its name that ended makes room for it.',
       ['covisor create examples/shares/domains/red.cfg'],
-    ).argument('<file>', 'a domain file'),
+    ).argument(
+      '<file>',
+      "a domain file; its kernel is found below the running system's folder, else beside the file",
+    ),
     terminal,
     exit,
     async (connection, file) => ({ domain: await connection.create(resolve(file)) }),

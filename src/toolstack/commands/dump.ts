@@ -15,10 +15,17 @@ export const dumpCommand = (terminal: Terminal, exit: Exit): Command =>
   controlCommand(
     'dump',
     'Print the whole state and the log at one instant, as JSON; or write a crash dump of one coprocessor, as it is.',
-    ['covisor dump > before.json', 'covisor dump gpu0 gpu0.dump', 'covisor dump show gpu0.dump'],
+    [
+      'covisor dump > before.json          the whole state',
+      'covisor dump gpu0                   writes gpu0.dump into the current folder',
+      'covisor dump show gpu0.dump         shows it; more of it: covisor dump show --help',
+    ],
   )
     .argument('[coproc]', 'the coprocessor to dump, with the context that it holds')
-    .argument('[file]', 'where the dump goes (default: COPROC.dump)')
+    .argument(
+      '[file]',
+      'where the dump goes (default: COPROC.dump in the current folder); dump show prints it',
+    )
     .addCommand(showCommand(terminal, exit))
     .action(async (coproc: string | undefined, given: string | undefined, flags: ControlFlags) => {
       exit(

@@ -17,7 +17,7 @@ import { readPlanFile } from '../fault-plan.ts';
 import { writeFailure } from '../failure-files.ts';
 import { checkWritable, makeFolder, shown } from '../files.ts';
 import { SMALL, openSubject } from '../subject.ts';
-import { EXIT, type Terminal } from '../terminal.ts';
+import { EXIT, forShell, type Terminal } from '../terminal.ts';
 import { UsageError, parseDuration, parseWhole } from '../usage.ts';
 
 interface Flags {
@@ -182,7 +182,7 @@ async function explain(
       : await shrink(subject, result, { plan, faults }, MOST_SHRINKING_RUNS);
   const whole = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, result);
   const reduced = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, shrunk.result);
-  return `covisor replay ${shown(await writeFailure(folder, subject, whole, reduced))}`;
+  return forShell('covisor', 'replay', shown(await writeFailure(folder, subject, whole, reduced)));
 }
 
 const resolvedSystem = (system: string): string => (system === SMALL ? system : resolve(system));

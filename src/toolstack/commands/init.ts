@@ -3,7 +3,7 @@ import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync 
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkWritable, shown } from '../files.ts';
-import { EXIT, type Terminal } from '../terminal.ts';
+import { EXIT, forShell, type Terminal } from '../terminal.ts';
 import { UsageError } from '../usage.ts';
 import { version } from '../version.ts';
 import type { Exit } from './connection.ts';
@@ -21,7 +21,9 @@ export const initCommand = (terminal: Terminal, exit: Exit): Command =>
     .addHelpText('after', '\nExample:\n  covisor init my-system && covisor run my-system')
     .action((folder: string) => {
       makeSystem(resolve(folder));
-      terminal.stderr.write(`${shown(resolve(folder))} is ready; run it with covisor run ${folder}\n`);
+      terminal.stderr.write(
+        `${shown(resolve(folder))} is ready; run it with ${forShell('covisor', 'run', folder)}\n`,
+      );
       exit(EXIT.ok);
     });
 

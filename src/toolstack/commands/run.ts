@@ -14,7 +14,7 @@ import { summary, verdict } from '../../observe/summary.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
 import { checkPlace, writeCheckpoint, type Checkpoint } from '../checkpoint/folder.ts';
 import { resumedSystem } from '../checkpoint/resumed-system.ts';
-import { EXIT, type Terminal } from '../terminal.ts';
+import { EXIT, forShell, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { checkPlan, readPlanFile, withVerification } from '../fault-plan.ts';
 import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
@@ -199,10 +199,7 @@ function replayLine(folder: string, names: readonly string[], flags: Flags): str
     const value = flags[name];
     return value === undefined ? [] : [`--${name}`, value];
   });
-  const words = ['covisor', 'run', folder, ...names, ...options];
-  return words
-    .map((word) => (/^[\w./=:,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(' ');
+  return forShell('covisor', 'run', folder, ...names, ...options);
 }
 
 function checkNames(system: SystemDescription, names: readonly string[], kind: string | undefined): void {

@@ -50,6 +50,14 @@ describe('init', () => {
     },
   );
 
+  it('says how to run it in words that a shell takes as they are', async () => {
+    const folder = systems.path("Ada's board");
+    const { stderr } = await covisor(['init', folder]);
+    const line = /run it with (.*)\n$/.exec(stderr)![1]!;
+    const words = spawnSync('bash', ['-c', `printf '%s\\n' ${line}`], { encoding: 'utf8' }).stdout;
+    expect(words.trim().split('\n')).toEqual(['covisor', 'run', folder]);
+  });
+
   it('writes into no folder that has something in it, and over no file', async () => {
     const folder = systems.path('mine');
     mkdirSync(folder);
