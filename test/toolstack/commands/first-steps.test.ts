@@ -146,6 +146,32 @@ describe('completion', () => {
     expect(await completes('run', '--run')).toEqual(['--runtime']);
   });
 
+  it.each([
+    [['--'], ['--version', '--help']],
+    [
+      ['fault', ''],
+      ['inject', 'list', '-h', '--help'],
+    ],
+    [['fault', 'inj'], ['inject']],
+    [['fault', 'inject', 'kill', '--so'], ['--socket']],
+    [['dump', 'show', '--pa'], ['--pages']],
+    [['completion', 'z'], ['zsh']],
+    [['help', 'vco'], ['vcoprocs']],
+    [
+      ['run', '--runtime', ''],
+      ['threads', 'simulated'],
+    ],
+    [['run', 'x', '--runtime', 's'], ['simulated']],
+    [
+      ['replay', 'pack'],
+      ['package-lock.json', 'package.json'],
+    ],
+    [['races', 'READ'], ['README.md']],
+    [['init', 'doc'], ['docs']],
+  ])('of bash goes on after %j', async (words, expected) => {
+    expect((await completes(...words)).sort()).toEqual([...expected].sort());
+  });
+
   it.each(['zsh', 'fish'])('of %s names every command and option of the help', async (shell) => {
     const { stdout } = await covisor(['completion', shell]);
     const { stdout: help } = await covisor(['sched', '--help']);
