@@ -13,6 +13,7 @@ import { basename, dirname, join, posix, relative, resolve, sep } from 'node:pat
 import { GuestError, type GuestFile } from '../contract/guest.ts';
 import type { DomainId } from '../contract/names.ts';
 import { runReportSchema } from '../observe/json-schema.ts';
+import { isFolder } from './config/source.ts';
 import { UsageError } from './usage.ts';
 
 /** The figures of a run. They name the files that it wrote, which the next run may replace. */
@@ -75,14 +76,14 @@ export class ResultFiles {
 
 /** Makes a folder, and those above it that are not there. */
 export function makeFolder(folder: string, mode?: number): void {
-  if (existsSync(folder)) return;
+  if (isFolder(folder)) return;
   makeFolder(dirname(folder), mode);
   // One by one: Node 20 never returns from `recursive` where the system says that a folder is not there which is.
   try {
     mkdirSync(folder, mode);
   } catch (error) {
-    // Somebody else may have been faster.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Somebody else may have been faster; what is no folder is in the way.
+    if (!isFolder(folder)) throw error;
   }
 }
 
