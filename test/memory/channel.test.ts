@@ -83,12 +83,12 @@ describe('a text in a descriptor', () => {
 });
 
 describe('a channel', () => {
-  test('has three rings, one window and doorbells that do not share a word with anything', () => {
+  test('has three rings, one window, counters and doorbells that do not share a word with anything', () => {
     const channel = createChannel();
     for (const ring of [channel.control, channel.events, channel.posted])
       expect(new RingProducer(ring).capacity).toBeGreaterThanOrEqual(64);
     expect(channel.window.byteLength).toBe(WINDOW_BYTES);
-    expect(new Set(Object.values(channel)).size).toBe(5);
+    expect(new Set(Object.values(channel)).size).toBe(6);
 
     const words = new Int32Array(channel.bells);
     const changed = (act: () => void): number[] => {
