@@ -32,6 +32,12 @@ export class Doorbell {
     else this.#onWake(this.#words, this.#at);
   }
 
+  /** Ends its side's sleep when nobody is left to ring: whoever did may have died between the steps of a ring. */
+  abandon(): void {
+    this.disarm();
+    Atomics.notify(this.#words, this.#at);
+  }
+
   /** Says "I am going to sleep". Look for work afterwards, then either `wait` or `disarm`. */
   arm(): void {
     Atomics.store(this.#words, this.#at, ASLEEP);

@@ -148,17 +148,20 @@ class ThreadPort implements CoprocessorPort {
     this.#words = new Int32Array(spec.channel.bells);
     this.#bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
     this.#control = Comlink.wrap<CoprocessorControl>(nodeEndpoint(this.#worker));
+    const events = new Doorbell(spec.channel.bells, BELL.hypervisor);
     this.#worker.on('error', (error) => (this.#reason ??= messageOf(error)));
     this.#gone = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         this.#isGone = true;
+        // Whoever waits for what nobody will say keeps the whole channel for ever.
+        events.abandon();
         const reason = this.#reason ?? `its thread ended with code ${code}`;
         onGone();
         resolve(reason);
         listener.onExit(reason);
       });
     });
-    void this.#listen(new Doorbell(spec.channel.bells, BELL.hypervisor), listener, watch);
+    void this.#listen(events, listener, watch);
   }
 
   get awake(): boolean {
