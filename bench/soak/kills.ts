@@ -140,7 +140,8 @@ export async function killing(
   const once = answered === sum('submitted') && heard.ok === sum('ok') && heard.failed === sum('failed');
   const crashed = report.domains.filter(({ state }) => state !== 'finished');
   // A thread more or less is one that starts or ends at this moment.
-  const leaks = grown > leak(recoveries.length) || late.threads > early.threads + 2 || late.handles > early.handles + 4;
+  const leaks =
+    grown > leak(recoveries.length) || late.threads > early.threads + 2 || late.handles > early.handles + 4;
   if (!once || wrong > 0 || violations.length > 0 || crashed.length > 0 || leaks || heard.ok === 0)
     throw new Error(`kills, seed ${seed}: ${JSON.stringify({ ...figures, violations, crashed, leaks })}`);
   return figures;

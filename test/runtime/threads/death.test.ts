@@ -28,8 +28,12 @@ async function dead(runtime: ThreadsRuntime): Promise<WeakRef<object>> {
   const bell = new Doorbell(channel.bells, BELL.hypervisor);
   let end = (): void => {};
   const over = new Promise<void>((resolve) => (end = resolve));
-  const port = runtime.startCoprocessor(spec, platform, { onEvents: () => {}, onExit: () => end() });
-  while (Atomics.load(words, 0) === 0 || !bell.asleep) await turn();
+  let heard = false;
+  const port = runtime.startCoprocessor(spec, platform, {
+    onEvents: () => (heard ||= Atomics.load(words, 0) !== 0),
+    onExit: () => end(),
+  });
+  while (!heard || !bell.asleep) await turn();
   port.kill('for the test');
   await over;
   return new WeakRef(channel.events);
