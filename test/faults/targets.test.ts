@@ -60,7 +60,13 @@ const when: Moment = { event: 'submit', nth: 9 };
 describe.each(RUNTIMES)('a fault of one queue, %s,', (kind) => {
   it.each([0, 1, 2])('corrupts the ring of queue %i: that queue fails, and no other', async (queue) => {
     const { fate, failed } = await run(kind, { fault: 'corrupt-ring', vcoproc: 'a/gpu0', queue, when });
-    expect([fate.became, failed['b']]).toEqual(['refused', []]);
+    expect(failed['b']).toEqual([]);
+    // On threads its guest may write the same word before the coprocessor looks: then nothing was wrong for anybody.
+    if (kind === 'threads' && fate.became === 'recovered') {
+      expect([fate.times, failed['a']]).toEqual([1, []]);
+      return;
+    }
+    expect(fate.became).toBe('refused');
     const which = queue === 0 ? '' : ` ${queue}`;
     expect(new Set(failed['a'])).toEqual(new Set([`${queue}: its command queue${which} is corrupt`]));
   });
