@@ -1,5 +1,5 @@
-import { namedMessageOf } from '../base/said.ts';
 import { Packr } from 'msgpackr';
+import { namedMessageOf } from '../base/said.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 
 /** Maps, sets, typed arrays and cycles come back as what they were. */

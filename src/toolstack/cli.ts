@@ -1,5 +1,5 @@
-import { messageOf } from '../base/said.ts';
 import { Command, CommanderError } from 'commander';
+import { messageOf } from '../base/said.ts';
 import { InvariantError } from '../base/assert.ts';
 import { checkpointCommand, resumeCommand } from './commands/checkpoint.ts';
 import { completionCommand } from './commands/completion.ts';

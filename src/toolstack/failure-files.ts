@@ -1,6 +1,6 @@
-import { makeFolder } from './files.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from './files.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import type { RunReport } from '../contract/report.ts';
 import { actorTable } from '../explore/actor-table.ts';

@@ -1,6 +1,6 @@
-import { firstLineOf } from '../base/said.ts';
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
+import { firstLineOf } from '../base/said.ts';
 import { expectedOneOf } from '../base/nearest.ts';
 import type { SystemDescription } from '../contract/system.ts';
 import { readPlan, showFault, type Fault, type FaultPlan } from '../faults/plan.ts';

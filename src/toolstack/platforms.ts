@@ -1,5 +1,5 @@
-import { firstLineOf } from '../base/said.ts';
 import { pathToFileURL } from 'node:url';
+import { firstLineOf } from '../base/said.ts';
 import type { Platform, Register } from '../contract/platform.ts';
 import type { SystemDescription } from '../contract/system.ts';
 import { WINDOW_BYTES } from '../memory/channel.ts';

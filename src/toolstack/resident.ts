@@ -1,6 +1,6 @@
-import { catchStrays, type Strays } from './strays.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { catchStrays, type Strays } from './strays.ts';
 import { expectedOneOf } from '../base/nearest.ts';
 import { between, us } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';

@@ -1,9 +1,9 @@
-import { messageOf } from '../../base/said.ts';
 import { availableParallelism } from 'node:os';
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { messageOf } from '../../base/said.ts';
 import { failed, type Outcome } from '../../base/outcome.ts';
 import { seededRandom } from '../../base/random.ts';
 import { START, us, type Instant } from '../../base/units.ts';

@@ -1,9 +1,9 @@
-import { makeFolder } from '../files.ts';
 import type { Command } from 'commander';
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { makeFolder } from '../files.ts';
 import { firmwareLibrary } from '../../firmware/library.ts';
 import { EXIT, type Terminal } from '../terminal.ts';
 import { controlCommand, socketOf, type ControlFlags, type Exit } from './connection.ts';

@@ -1,5 +1,5 @@
-import { counted } from '../../observe/printable.ts';
 import { Command } from 'commander';
+import { counted } from '../../observe/printable.ts';
 import { showDuration } from '../../base/units.ts';
 import { firmwareLibrary } from '../../firmware/library.ts';
 import { runReportJsonSchema } from '../../observe/json-schema.ts';

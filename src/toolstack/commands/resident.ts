@@ -1,8 +1,8 @@
-import { firstLineOf } from '../../base/said.ts';
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { firstLineOf } from '../../base/said.ts';
 import type { Runtime } from '../../contract/port.ts';
 import { Injector } from '../../faults/injector.ts';
 import { NO_FAULTS } from '../../faults/plan.ts';

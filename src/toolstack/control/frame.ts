@@ -1,5 +1,5 @@
-import { messageOf } from '../../base/said.ts';
 import { Packr, Unpackr } from 'msgpackr';
+import { messageOf } from '../../base/said.ts';
 
 // A frame is four bytes of length (big-endian), one byte of version, and one msgpack value. Nothing that comes in is
 // trusted: a length beyond the bound, another version and rubbish end the connection that they came on, with a reason.

@@ -1,9 +1,9 @@
-import { makeFolder } from '../files.ts';
-import { messageOf } from '../../base/said.ts';
 import { chmodSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../files.ts';
+import { messageOf } from '../../base/said.ts';
 import type { TraceEvent } from '../../contract/events.ts';
 import { UsageError } from '../usage.ts';
 import { FrameDecoder, FrameError, encodeFrame } from './frame.ts';

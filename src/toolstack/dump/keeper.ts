@@ -1,5 +1,5 @@
-import { messageOf } from '../../base/said.ts';
 import { join } from 'node:path';
+import { messageOf } from '../../base/said.ts';
 import type { CrashDump, RecordedDump } from '../../contract/crash-dump.ts';
 import type { TraceSink } from '../../contract/events.ts';
 import { blackBox } from '../../observe/black-box.ts';
