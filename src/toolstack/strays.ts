@@ -1,5 +1,5 @@
 import { InvariantError } from '../base/assert.ts';
-import { stackOf } from '../base/said.ts';
+import { isError, stackOf } from '../base/said.ts';
 import { GuestError } from '../contract/guest.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 
@@ -21,7 +21,7 @@ export function catchStrays(
   const broken = new Promise<never>((_, reject) => (fail = reject));
   broken.catch(() => {});
   const stray = (error: unknown): void => {
-    if (error instanceof InvariantError) return fail(error);
+    if (isError(error, InvariantError)) return fail(error);
     const stack = stackOf(error);
     const running = domains().filter(({ over }) => !over);
     const guilty = running.filter(({ settings }) => stack.includes(settings.description.kernel));

@@ -84,6 +84,15 @@ export const GUEST_ATTACKS: Readonly<Record<string, Attack>> = {
       throw Object.assign(new Error(), { message: { toString: thrower } });
     },
   },
+  'guest that throws what is nothing': {
+    ends: 'crashed',
+    main: () => {
+      const refuses = (): never => {
+        throw new Error('not even asked what it is');
+      };
+      throw new Proxy({}, { get: refuses, getPrototypeOf: refuses, has: refuses }) as Error;
+    },
+  },
   'interrupt handler that throws': {
     ends: 'crashed',
     main: async (domain) => {
