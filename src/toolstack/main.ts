@@ -1,9 +1,13 @@
 #!/usr/bin/env node
+import { GuestError } from '../contract/guest.ts';
 import { main } from './cli.ts';
 import { EXIT } from './terminal.ts';
 
-// A guest that wants to end the process ends its domain: while one runs, `process.exit` is not this.
+// A guest that wants to end the process ends its domain, be it while its module is read.
 const leave = process.exit.bind(process);
+process.exit = () => {
+  throw new GuestError('a guest cannot end the process; return from main, or throw');
+};
 
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   // Whoever reads has seen enough, as `head` has: no reason for a complaint.

@@ -1,6 +1,5 @@
 import { InvariantError } from '../base/assert.ts';
 import { isError, stackOf } from '../base/said.ts';
-import { GuestError } from '../contract/guest.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 
 export interface Strays {
@@ -10,8 +9,8 @@ export interface Strays {
 }
 
 /**
- * Catches what would end the process: what a guest throws or rejects where nobody waits for it, and its `process.exit`,
- * which throws. It costs the domain whose module its stack names; `unknown` is told where that cannot be said.
+ * Catches what a guest throws or rejects where nobody waits for it, which would end the process. It costs the domain
+ * whose module its stack names; `unknown` is told where that cannot be said.
  */
 export function catchStrays(
   domains: () => readonly Domain[],
@@ -28,15 +27,10 @@ export function catchStrays(
     for (const domain of guilty) domain.crash(error);
     if (guilty.length === 0) unknown(error, running);
   };
-  const { exit } = process;
-  process.exit = () => {
-    throw new GuestError('a guest cannot end the process; return from main, or throw');
-  };
   process.on('unhandledRejection', stray).on('uncaughtException', stray);
   return {
     broken,
     release: () => {
-      process.exit = exit;
       process.off('unhandledRejection', stray).off('uncaughtException', stray);
     },
   };

@@ -85,6 +85,13 @@ describe('a process', () => {
     expect(status, stderr).toBe(1);
   });
 
+  test('outlives a module that wants to end it while it is read', () => {
+    const folder = systems.make({ 'guests/left.js': `process.exit(0);` });
+    const { status, stderr } = covisor(source, 'run', folder, '--no-files');
+    expect(stderr).toMatch(/left\.js.*a guest cannot end the process.*\n$/);
+    expect(status).toBe(2);
+  });
+
   test('keeps what a guest logs by itself out of the data', () => {
     const folder = systems.make({ 'guests/left.js': guest(`console.log('hello');`) });
     const { stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--json', '--quiet');
