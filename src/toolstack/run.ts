@@ -202,18 +202,20 @@ async function untilOver(
     () => domains,
     (error, running) => running.forEach((domain) => domain.crash(error)),
   );
-  for (;;) {
-    try {
-      await runtime.drive(Promise.race([finished, strays.broken]));
-      strays.release();
-      return;
-    } catch (error) {
-      if (!(error instanceof StalledError)) throw error;
-      const stuck = domains.filter((domain) => domain.state === 'running');
-      if (stuck.length === 0) throw error;
-      for (const domain of stuck)
-        domain.crash(new GuestError('it waits for something that nothing will bring'));
+  try {
+    for (;;) {
+      try {
+        return await runtime.drive(Promise.race([finished, strays.broken]));
+      } catch (error) {
+        if (!(error instanceof StalledError)) throw error;
+        const stuck = domains.filter((domain) => domain.state === 'running');
+        if (stuck.length === 0) throw error;
+        for (const domain of stuck)
+          domain.crash(new GuestError('it waits for something that nothing will bring'));
+      }
     }
+  } finally {
+    strays.release();
   }
 }
 
