@@ -1,23 +1,17 @@
 import { z } from 'zod';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { ms, ns, seconds, showDuration, us, type Duration } from '../base/units.ts';
+import { ns, readDuration, showDuration, type Duration } from '../base/units.ts';
 import { MOST_QUEUES } from '../contract/guest.ts';
 import { AILMENTS, CORE_POINTS, type Ailment, type CorePoint } from '../coprocessor/ailments.ts';
 import { LINES } from '../memory/context-image.ts';
-
-const UNITS = { ns, us, ms, s: seconds } as const;
 
 /** `12ms`, or a number of nanoseconds. */
 const length = z
   .union([
     z.number().nonnegative(),
-    z.string().regex(/^\d+(\.\d+)?(ns|us|ms|s)$/, 'expected a length of time, as in 12ms'),
+    z.string().refine((text) => readDuration(text) !== undefined, 'expected a length of time, as in 12ms'),
   ])
-  .transform((value): Duration => {
-    if (typeof value === 'number') return ns(value);
-    const [, number, unit] = /^([\d.]+)([a-z]+)$/.exec(value)!;
-    return UNITS[unit as keyof typeof UNITS](Number(number));
-  });
+  .transform((value): Duration => (typeof value === 'number' ? ns(value) : readDuration(value)!));
 
 const count = z.int().min(1).max(1_000_000);
 const event = z.string().optional();
