@@ -21,6 +21,8 @@ export class Debts {
   owe(name: VcoprocId, taken: Duration, waiting: number): void {
     if (waiting === 0 || taken <= 0) return;
     const now = this.#timeline.now();
+    // Names that never come back must not stay for ever.
+    for (const [other, until] of this.#until) if (until <= now) this.#until.delete(other);
     const from = Math.max(this.#until.get(name) ?? now, now) as Instant;
     this.#until.set(name, after(from, (taken * waiting) as Duration));
   }
