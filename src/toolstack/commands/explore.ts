@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { messageOf } from '../../base/said.ts';
 import { START, showDuration, toSeconds, type Duration } from '../../base/units.ts';
 import { runCampaign } from '../../explore/campaign.ts';
 import { replayed } from '../../explore/decisions.ts';
@@ -256,7 +257,7 @@ function outFolder(wanted: string | undefined, system: string, stderr: NodeJS.Wr
   } catch (error) {
     if (wanted !== undefined) throw error;
     const other = mkdtempSync(join(tmpdir(), 'covisor-explore-'));
-    stderr.write(`${out} cannot be written: records go to ${other}\n`);
+    stderr.write(`${messageOf(error)}; records go to ${other} instead\n`);
     return other;
   }
 }
