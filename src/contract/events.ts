@@ -102,10 +102,13 @@ export type TraceEvent =
 export const inTime = (events: readonly TraceEvent[]): TraceEvent[] =>
   [...events].sort((one, other) => one.at - other.at);
 
-/** A DMA outside of what is mapped. */
-export interface DmaFaultEvent {
+/** A DMA that was refused: which way and where. */
+export interface DmaFault {
   readonly access: 'read' | 'write';
   readonly iova: number;
+}
+
+export interface DmaFaultEvent extends DmaFault {
   /** Whose command it was for: a queue of the vcoproc, by its number. */
   readonly queue: number;
 }

@@ -1,3 +1,4 @@
+import type { DmaFault } from '../contract/events.ts';
 import type { ContextSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
 import {
@@ -7,7 +8,7 @@ import {
   digestWords,
   type FrontEndState,
 } from '../memory/context-image.ts';
-import { reach, type DmaFault, type Reach } from '../memory/iommu.ts';
+import { reach, type Reach } from '../memory/iommu.ts';
 import { QueueSet } from './queue-set.ts';
 import { Gate } from './gate.ts';
 

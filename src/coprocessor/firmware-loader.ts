@@ -1,12 +1,12 @@
 import { present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
+import type { DmaFault } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import { instantiateFirmware, type FirmwareHost } from '../firmware/instance.ts';
 import { verifyFirmware } from '../firmware/prepare.ts';
 import type { ContextSpec } from '../contract/port.ts';
 import { clear } from '../memory/clear.ts';
 import { ContextImage, IMAGE_STATE } from '../memory/context-image.ts';
-import type { DmaFault } from '../memory/iommu.ts';
 import type { Context, LoadedFirmware } from './context.ts';
 import type { CoreParts } from './parts.ts';
 

@@ -39,7 +39,7 @@ export function corruptRing(context: ContextSpec | undefined, index = 0): boolea
   return true;
 }
 
-/** Whether a queue has commands that were not fetched: any, where none is named. */
+/** Whether commands wait in this queue, or in some queue when none is given. */
 export function hasWaiting(context: ContextSpec | undefined, queue: number | undefined): boolean {
   const queues = context?.queues ?? [];
   return queues.some(({ index, memory }) => {

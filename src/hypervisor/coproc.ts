@@ -12,6 +12,7 @@ import type { Scheduler, SchedulerParameters, Settled } from '../contract/schedu
 import { type CoprocState } from '../contract/states.ts';
 import type { CoprocDescription } from '../contract/system.ts';
 import { CONTROL, NO_SLOT } from '../memory/channel.ts';
+import { showAccess } from '../memory/iommu.ts';
 import { Account } from './account.ts';
 import { crashDump } from './crash-dump.ts';
 import { Debts } from './debts.ts';
@@ -24,7 +25,6 @@ import { Supervisor } from './supervisor.ts';
 import { Tenancy, type Tenure } from './tenure.ts';
 import type { Vcoproc } from './vcoproc.ts';
 import { WorldSwitch } from './world-switch.ts';
-import { showAccess } from '../memory/iommu.ts';
 
 /** Between two questions to a scheduler that has nobody to run. */
 const SHORTEST_REST = us(1);

@@ -1,7 +1,8 @@
-import { messageOf, namedMessageOf, placeOf } from '../base/said.ts';
 import { compileTable } from '../../machines/table.ts';
 import { domainMachine, type DomainEvent } from '../../machines/domain.ts';
 import { InvariantError } from '../base/assert.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
+import { messageOf, namedMessageOf, placeOf } from '../base/said.ts';
 import { bytes, after, ns, seconds, type Duration } from '../base/units.ts';
 import type { Random } from '../base/random.ts';
 import type { TraceSink } from '../contract/events.ts';
@@ -20,7 +21,6 @@ import type { MemorySource, Timeline } from '../contract/port.ts';
 import type { DomainReport, ResultReport } from '../contract/report.ts';
 import { DOMAIN_STATES, type DomainState } from '../contract/states.ts';
 import type { DomainDescription } from '../contract/system.ts';
-import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { GuestRam } from '../memory/guest-ram.ts';
 import { DrawnRandom } from './drawn.ts';
 import { packGuestState, unpackGuestState } from './guest-state.ts';

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
+import type { DmaFault } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import { WINDOW_WORDS } from './channel.ts';
-import type { DmaFault } from './iommu.ts';
 
 // Who may write: the coprocessor while it saves; the hypervisor while the context is away (latched registers). The
 // world switch passes the image from one to the other through the control and event rings, which order the accesses.

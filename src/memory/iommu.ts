@@ -1,3 +1,4 @@
+import type { DmaFault } from '../contract/events.ts';
 import { COUNTER } from './channel.ts';
 import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 import { BLOCK, EPOCH, RIGHT, walk, type Rights } from './page-table.ts';
@@ -6,12 +7,6 @@ const ENTRIES = 256;
 const BLOCK_ENTRIES = 16;
 const NO_PAGE = -1;
 const REACHED = -1;
-
-/** A DMA that was refused: which way and where. */
-export interface DmaFault {
-  readonly access: 'read' | 'write';
-  readonly iova: number;
-}
 
 /** `write at 0x00001000`. */
 export const showAccess = ({ access, iova }: DmaFault): string =>
