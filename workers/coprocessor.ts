@@ -8,6 +8,7 @@ import { CoprocessorCore, TURN } from '../src/coprocessor/core.ts';
 import { BELL, MESSAGES_SENT } from '../src/memory/channel.ts';
 import { Doorbell } from '../src/memory/doorbell.ts';
 import { threadClock } from '../src/runtime/threads/clock.ts';
+import { pinThread } from '../src/runtime/threads/pinning.ts';
 import { Spinners } from '../src/runtime/threads/spinners.ts';
 import { loadDefault } from '../src/runtime/threads/module.ts';
 import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/threads/runtime.ts';
@@ -15,13 +16,15 @@ import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/t
 // The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop
 // when the control plane has a message, which Atomics.wait would otherwise keep out.
 
-const { spec, platformModule, epoch, spinners } = workerData as CoprocessorWorkerData;
+const { spec, platformModule, epoch, spinners, cores, core: place } = workerData as CoprocessorWorkerData;
+// Where it cannot be held it is as well off as without.
+if (place !== undefined) pinThread([place]);
 // A user's own platform may be TypeScript.
 const platform = (await loadDefault(fileURLToPath(platformModule))) as Platform;
 const words = new Int32Array(spec.channel.bells);
 const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
 const now = threadClock(epoch);
-const spinning = new Spinners(spinners, now);
+const spinning = new Spinners(spinners, now, cores);
 const host = { now, spend: () => {} };
 const hypervisor = new Doorbell(spec.channel.bells, BELL.hypervisor);
 const { ailments } = spec;
@@ -74,7 +77,11 @@ function sleep(): void {
   bell.arm();
   // Looked at once more after saying so: whoever came before that did not ring.
   if (core.hasWork() || messages()) bell.disarm();
-  else bell.wait(Infinity);
+  else {
+    bell.wait(Infinity);
+    // It may have been roused, for something that is still on its way.
+    spinning.expect(found);
+  }
 }
 
 for (;;) {

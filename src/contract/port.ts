@@ -101,6 +101,8 @@ export interface PortListener {
 export interface CoprocessorPort {
   /** Wakes the coprocessor when it sleeps. */
   ring(): void;
+  /** Something is about to come for which it will be rung: one whose waking takes time may begin. */
+  rouse(): void;
   /** Makes a context known. Fails when its firmware cannot be loaded there, or the coprocessor is gone. */
   attach(context: ContextSpec): Promise<Outcome<void>>;
   /** Forgets a context that is not loaded. */

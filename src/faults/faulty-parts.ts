@@ -96,6 +96,8 @@ function start(
     ring: () => {
       if (hooks.impairments.take(id, 'drop-doorbells') === undefined) port.ring();
     },
+    // It would make up for a bell that is lost.
+    rouse: () => {},
     attach: (context) =>
       hooks.reached('attach', id) ? Promise.resolve(failed(FAILED)) : port.attach(context),
     addQueues: (slot, queues) =>
@@ -134,6 +136,7 @@ function stillborn({ timeline }: Runtime, listener: PortListener): CoprocessorPo
   });
   return {
     ring: () => {},
+    rouse: () => {},
     attach: () => answer,
     detach: () => answer,
     addQueues: () => answer,

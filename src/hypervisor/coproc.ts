@@ -223,6 +223,10 @@ export class SharedCoproc {
     this.#supervisor.link.ring();
   }
 
+  rouse(): void {
+    this.#supervisor.link.rouse();
+  }
+
   async addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined> {
     const { link } = this.#supervisor;
     const added = await link.addQueues(vcoproc.slot, queues);

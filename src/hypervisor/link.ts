@@ -130,6 +130,10 @@ export class Link {
     this.#tick.rang();
   }
 
+  rouse(): void {
+    this.#port.rouse();
+  }
+
   attach(context: ContextSpec): Promise<Outcome<void>> {
     return this.#port.attach(context);
   }

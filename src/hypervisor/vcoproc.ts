@@ -35,6 +35,8 @@ const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read 
 export interface Host {
   /** Wakes the coprocessor, which has this vcoproc's context: it finds the work by itself. */
   ring(): void;
+  /** A command is about to come: the coprocessor may begin to wake up while it is decided who has it. */
+  rouse(): void;
   /** This vcoproc has work and does not have the coprocessor. */
   onWake(vcoproc: Vcoproc): void;
   /** Makes queues of this vcoproc known to the coprocessor. */
@@ -127,6 +129,7 @@ export class Vcoproc {
       // Written out, for to spread an object in front of others takes microseconds. Of the default queue it is not said.
       onSubmit: (queue, op) => {
         const at = timeline.now();
+        host.rouse();
         const { name: vcoproc } = this;
         settings.trace(
           queue === 0 ? { at, kind: 'submit', vcoproc, op } : { at, kind: 'submit', vcoproc, queue, op },

@@ -1,4 +1,3 @@
-import { catchStrays } from './strays.ts';
 import { after, START, type Duration } from '../base/units.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { GuestError, type GuestFile, type GuestProgram } from '../contract/guest.ts';
@@ -21,12 +20,14 @@ import type { Checkpoint } from './checkpoint/folder.ts';
 import { domainsBefore } from './checkpoint/resumed-system.ts';
 import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
+import { takeCores } from './cores.ts';
 import { DumpKeeper } from './dump/keeper.ts';
 import { ResultFiles, readAsset } from './files.ts';
 import { systemFirmware } from './firmware.ts';
 import { loadGuest } from './guest-loader.ts';
 import { platformsOf } from './platforms.ts';
 import { checkScheduling, schedulersOf } from './scheduling.ts';
+import { catchStrays } from './strays.ts';
 
 export interface RunOptions {
   readonly system: SystemDescription;
@@ -45,6 +46,8 @@ export interface RunOptions {
   /** Whether what crashes leaves a dump. */
   readonly dumps?: boolean;
   readonly faults?: FaultPlan;
+  /** Whether threads are held on cores of their own. */
+  readonly pin?: boolean;
   /** Saves the run after this long, once; `taken` is told what there is to write, or why there is nothing. */
   readonly checkpoint?: {
     readonly at: Duration;
@@ -83,7 +86,9 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
   const injector = options.faults === undefined ? undefined : new Injector(options.faults);
   const start = options.resume?.saved.at ?? START;
   const runtime: Runtime =
-    options.runtime === 'threads' ? new ThreadsRuntime(seed, start) : new SimulatedRuntime(seed, { start });
+    options.runtime === 'threads'
+      ? new ThreadsRuntime(seed, start, options.pin ? takeCores() : undefined)
+      : new SimulatedRuntime(seed, { start });
   const trace = traceCollector();
   const forecast = options.runtime === 'simulated' ? new Forecast() : undefined;
   const files = new ResultFiles(options.resume?.results);

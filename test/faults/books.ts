@@ -35,6 +35,7 @@ export class Books {
     this.attached.set(id, known);
     return {
       ring: () => port.ring(),
+      rouse: () => port.rouse(),
       addQueues: (slot, queues) => port.addQueues(slot, queues),
       kill: (reason) => port.kill(reason),
       attach: async (context) => {

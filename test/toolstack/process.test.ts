@@ -92,6 +92,26 @@ describe('a process', () => {
     expect(status).toBe(2);
   });
 
+  test.each([
+    [['--runtime', 'simulated'], {}, 'a simulated run has no threads to hold; leave it out'],
+    [[], { PATH: '/nowhere' }, 'taskset'],
+  ])('refuses to hold threads where it cannot: %j', (args, env, why) => {
+    const folder = systems.make({});
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [...source, 'run', folder, '--pin', ...args],
+      {
+        cwd: systems.root,
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+      },
+    );
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^--pin: .*\n$/);
+    expect(stderr).toContain(why);
+    expect(existsSync(systems.path('out'))).toBe(false);
+  });
+
   test('keeps what a guest logs by itself out of the data', () => {
     const folder = systems.make({ 'guests/left.js': guest(`console.log('hello');`) });
     const { stdout, stderr } = covisor(source, 'run', folder, '--no-files', '--json', '--quiet');

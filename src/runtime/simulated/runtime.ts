@@ -216,6 +216,9 @@ class SimulatedPort implements CoprocessorPort {
     this.#bell.ring();
   }
 
+  /** To wake takes no time here. */
+  rouse(): void {}
+
   attach(context: ContextSpec): Promise<Outcome<void>> {
     return this.#state === 'dead' ? this.#gone : Promise.resolve(this.#core.attach(context));
   }

@@ -21,6 +21,7 @@ import { BELL, MESSAGES_SENT } from '../../memory/channel.ts';
 import { Doorbell } from '../../memory/doorbell.ts';
 import { freshMemory } from '../../memory/recycled-memory.ts';
 import { newEpoch, threadClock, type Epoch } from './clock.ts';
+import type { Cores } from './pinning.ts';
 import { spinnersMemory } from './spinners.ts';
 import { Watch } from './watch.ts';
 
@@ -40,6 +41,9 @@ export interface CoprocessorWorkerData {
   readonly epoch: Epoch;
   /** Where the threads of the run count who spins; see `spinners.ts`. */
   readonly spinners: SharedArrayBuffer;
+  /** How many cores the run has, and on which it holds itself. */
+  readonly cores: number;
+  readonly core: number | undefined;
 }
 
 /** Compiled or not, the workers stand where this file stands. */
@@ -65,13 +69,16 @@ export class ThreadsRuntime implements Runtime {
   readonly #epoch: Epoch;
   readonly #spinners = spinnersMemory();
   readonly #ports = new Set<ThreadPort>();
-  readonly #cores = availableParallelism();
+  readonly #cores: number;
+  readonly #pinned: Cores | undefined;
   readonly #broken: Promise<never>;
   /** An invariant broke in a callback: whoever drives the run is told. */
   #fail: (error: unknown) => void = () => {};
 
-  /** `start`: when it begins; a resumed system goes on where it was. */
-  constructor(seed: number, start: Instant = START) {
+  /** `start`: when it begins; a resumed system goes on where it was. `pinned`: the cores that its threads are held on. */
+  constructor(seed: number, start: Instant = START, pinned?: Cores) {
+    this.#pinned = pinned;
+    this.#cores = pinned?.count ?? availableParallelism();
     this.#epoch = newEpoch(start);
     const now = threadClock(this.#epoch);
     this.#broken = new Promise((_, reject) => (this.#fail = reject));
@@ -92,6 +99,8 @@ export class ThreadsRuntime implements Runtime {
         platformModule: platform.module,
         epoch: this.#epoch,
         spinners: this.#spinners,
+        cores: this.#cores,
+        core: this.#pinned?.of(spec.id),
       },
       guarded,
       new Watch(
@@ -128,6 +137,7 @@ export class ThreadsRuntime implements Runtime {
 
   async close(): Promise<void> {
     await Promise.all([...this.#ports].map((port) => port.end()));
+    this.#pinned?.release();
   }
 }
 
@@ -138,6 +148,9 @@ class ThreadPort implements CoprocessorPort {
   readonly #bell: Doorbell;
   readonly #gone: Promise<string>;
   #isGone = false;
+  /** A wait for the coprocessor's bell is under way. */
+  #listens = false;
+  #wake: () => void = () => {};
   #reason: string | undefined;
 
   constructor(workerData: CoprocessorWorkerData, listener: PortListener, watch: Watch, onGone: () => void) {
@@ -170,6 +183,12 @@ class ThreadPort implements CoprocessorPort {
 
   ring(): void {
     this.#bell.ring();
+  }
+
+  /** Whoever is about to submit will want to hear of it: this thread does not go back to sleep at once either. */
+  rouse(): void {
+    this.#bell.ring();
+    this.#wake();
   }
 
   attach(context: ContextSpec): Promise<Outcome<void>> {
@@ -213,8 +232,23 @@ class ThreadPort implements CoprocessorPort {
       if (await watch.keep(came)) continue;
       bell.arm();
       listener.onEvents();
-      await bell.rung();
+      await this.#sleep(bell);
     }
+  }
+
+  /** Until the coprocessor rings, or something for it is about to come. One wait lasts over several sleeps. */
+  async #sleep(bell: Doorbell): Promise<void> {
+    const awake = new Promise<void>((resolve) => (this.#wake = resolve));
+    if (!this.#listens) {
+      this.#listens = true;
+      void bell.rung().then(() => {
+        this.#listens = false;
+        // Only now is the bell disarmed, and whoever sleeps by then has to arm it again.
+        this.#wake();
+      });
+    }
+    await awake;
+    this.#wake = () => {};
   }
 }
 

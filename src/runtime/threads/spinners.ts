@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-
 /** How long a side looks for more work before it sleeps: a wake-up costs about 20 us on each side. */
 const SPIN_NS = 50_000;
 /** Pauses in a row that may be spun through in vain. */
@@ -23,11 +21,16 @@ export class Spinners {
   #credit = CREDIT;
   #pauses = 0;
 
-  /** `now` gives nanoseconds. */
-  constructor(memory: SharedArrayBuffer, now: () => number, cores = availableParallelism()) {
+  /** `now` gives nanoseconds; `cores` is how many the run has. */
+  constructor(memory: SharedArrayBuffer, now: () => number, cores: number) {
     this.#count = new Int32Array(memory);
     this.#now = now;
     this.#most = cores - 1;
+  }
+
+  /** Looks for work that was announced: whoever is waited for has begun to write it. Needs no credit and gives none. */
+  expect(found: () => boolean): void {
+    if (this.#most > 0) this.#look(found, SPIN_NS);
   }
 
   /**
@@ -40,11 +43,16 @@ export class Spinners {
       Atomics.sub(this.#count, 0, 1);
       return false;
     }
-    const until = this.#now() + SPIN_NS / Math.max(1, sharers);
-    let work = found();
-    while (!work && this.#now() < until) work = found();
+    const work = this.#look(found, SPIN_NS / Math.max(1, sharers));
     Atomics.sub(this.#count, 0, 1);
     this.#credit = work ? CREDIT : Math.max(0, this.#credit - 1);
+    return work;
+  }
+
+  #look(found: () => boolean, length: number): boolean {
+    const until = this.#now() + length;
+    let work = found();
+    while (!work && this.#now() < until) work = found();
     return work;
   }
 }

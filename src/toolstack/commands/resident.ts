@@ -12,6 +12,7 @@ import type { Checkpoint } from '../checkpoint/folder.ts';
 import { resumedSystem } from '../checkpoint/resumed-system.ts';
 import { ControlError, NotRunningError, SilentError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
+import { takeCores } from '../cores.ts';
 import { checkPlan, readPlanFile, verified } from '../fault-plan.ts';
 import { checkWritable, makeFolder, shown } from '../files.ts';
 import { readSystem } from '../known.ts';
@@ -27,6 +28,7 @@ export interface Staying {
   readonly faults?: string | true;
   readonly dumps?: string;
   readonly detach?: true;
+  readonly pin?: true;
 }
 
 interface Flags extends Staying {
@@ -45,6 +47,10 @@ export const upCommand = (terminal: Terminal, exit: (code: number) => void): Com
     .argument('<system>', 'a folder with system.dts and domains/*.cfg')
     .addOption(socketOption())
     .option('--detach', 'return once it runs; its log goes beside the socket')
+    .option(
+      '--pin',
+      'hold the hypervisor and each coprocessor on a core of its own, as far as there are cores (Linux)',
+    )
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--faults [plan]', 'take faults (covisor fault inject), and carry out this plan if one is given')
     .option('--out <folder>', "where the domains' files go (default: nowhere)")
@@ -108,7 +114,8 @@ async function stay(
     if (resident === undefined) throw new Error('the system starts; ask again in a moment');
     return (resident.verbs[verb] as (given: unknown) => unknown)(args);
   });
-  const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at);
+  const pinned = flags.pin ? takeCores() : undefined;
+  const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at, pinned);
   const interrupt = (): void => over(EXIT.interrupted);
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
@@ -157,6 +164,7 @@ async function detach(
   if (flags.out !== undefined) args.push('--out', flags.out);
   if (flags.faults !== undefined) args.push('--faults', ...(flags.faults === true ? [] : [flags.faults]));
   if (flags.dumps !== undefined) args.push('--dumps', flags.dumps);
+  if (flags.pin) args.push('--pin');
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
     detached: true,
     stdio: ['ignore', out, out],

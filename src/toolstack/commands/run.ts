@@ -39,6 +39,7 @@ interface Flags extends Outputs {
   readonly checkpoint?: string;
   readonly checkpointAt?: string;
   readonly faults?: string;
+  readonly pin?: true;
 }
 
 const LIVE_MS = 100;
@@ -58,6 +59,10 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
         .default('threads'),
     )
     .option('--seed <number>', 'seed of all chance', '1')
+    .option(
+      '--pin',
+      'hold the hypervisor and each coprocessor on a core of its own, as far as there are cores (Linux)',
+    )
     .option('--for <length>', 'end the domains after this long, as in 500ms, 2s, 1min')
     .option('--input <file>', 'a picture of your own, for the domains that take its kind', once('--input'))
     .option(
@@ -98,6 +103,8 @@ async function run(
   const system = plan === undefined ? described : withVerification(described, plan);
   const input = flags.input === undefined ? undefined : readInput(flags.input);
   checkNames(system, names, input?.kind);
+  if (flags.pin && flags.runtime !== 'threads')
+    throw new UsageError(`--pin: a ${flags.runtime} run has no threads to hold; leave it out`);
   if ((flags.checkpoint === undefined) !== (flags.checkpointAt === undefined))
     throw new UsageError('--checkpoint and --checkpoint-at belong together; give both or none');
   const checkpoint = flags.checkpoint === undefined ? undefined : resolve(flags.checkpoint);
@@ -116,6 +123,7 @@ async function run(
     ...(names.length > 0 ? { domains: names } : {}),
     ...(input === undefined ? {} : { input }),
     ...(plan === undefined ? {} : { faults: plan }),
+    pin: flags.pin === true,
     ...(at === undefined ? {} : { checkpoint: { at, taken: (outcome) => (told.checkpoint = outcome) } }),
   };
   const code = await conduct(options, flags, terminal, replayLine(folder, names, flags));

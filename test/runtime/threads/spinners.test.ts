@@ -37,6 +37,17 @@ describe('a thread that has nothing to do', () => {
     expect(new Spinners(spinnersMemory(), clock(), 1).spin(() => true, 1)).toBe(false);
   });
 
+  test('looks for what was announced however often that was in vain, but not where the guests have the only core', () => {
+    const looks = [1, 2].map((cores) => {
+      const spinners = new Spinners(spinnersMemory(), clock(), cores);
+      let count = 0;
+      for (let round = 0; round < 100; round++) spinners.expect(() => ++count < 0);
+      return count;
+    });
+    expect(looks[0]).toBe(0);
+    expect(looks[1]).toBeGreaterThanOrEqual(100);
+  });
+
   test('gives up looking once it was in vain, and tries again now and then', () => {
     const spinners = new Spinners(spinnersMemory(), clock(), 2);
     let bouts = 0;

@@ -1,0 +1,9 @@
+import { Cores } from '../runtime/threads/pinning.ts';
+import { UsageError } from './usage.ts';
+
+/** The cores of a run whose threads are to be held each on its own; the calling thread is from now on. */
+export function takeCores(): Cores {
+  const taken = Cores.take();
+  if (taken.kind === 'ok') return taken.value;
+  throw new UsageError(`--pin: ${taken.reason}; leave it out to let the kernel place them`);
+}
