@@ -1,15 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { endProbe } from './harness/noise.ts';
+import { readOptions } from './harness/options.ts';
 import { picture } from './harness/picture.ts';
 import { wantRealtime } from './harness/priority.ts';
 import { run, type Effort, type Result } from './harness/race.ts';
 import { table } from './harness/table.ts';
 import { benches } from './benches.ts';
 
-const { values } = parseArgs({
+const { values } = readOptions({
   options: {
     smoke: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },

@@ -1,10 +1,11 @@
 // The native limits that the tables divide by. Each mode prints one JSON object.
 //   limits ring <capacity> <batch> <ms> <spins>  descriptors there and back between two threads
 //   limits latency <ms> <spins>                  one descriptor there and back, each alone
-//   limits futex <ms> <pause us>                 two threads wake each other
+//   limits futex <ms> <pause us> <cores>         two threads wake each other, on one core or on two
 //   limits memcpy <bytes> <ms>
 // The ring is the best that its author could do: cached indices, one exchange per published batch that also answers
-// whether the other side sleeps, 64-byte copies that the compiler makes vector moves of.
+// whether the other side sleeps, 64-byte copies that the compiler makes vector moves of. Each thread is held on a core
+// of its own, where there are two.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -27,6 +29,19 @@ static void futexWait(std::atomic<int32_t> *word, int32_t value) {
 }
 static void futexWake(std::atomic<int32_t> *word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+// Holds the calling thread on the n-th core that the process is allowed, if there are so many.
+static cpu_set_t allowed;
+static void hold(int n) {
+  for (int core = 0; core < CPU_SETSIZE; core++) {
+    if (!CPU_ISSET(core, &allowed) || n-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    return;
+  }
 }
 static void relax() { __builtin_ia32_pause(); }
 
@@ -114,7 +129,7 @@ static const Descriptor LAST{{-1}};
 
 static void ring(int32_t capacity, int32_t batch, int64_t ms, int spins) {
   Ring there(capacity), back(capacity);
-  std::thread worker([&] { echo(there, back, batch, spins); });
+  std::thread worker([&] { hold(1), echo(there, back, batch, spins); });
   Producer out{there};
   Consumer in{back};
   int64_t sent = 0, got = 0, sum = 0;
@@ -157,7 +172,7 @@ static void spread(std::vector<double> &each) {
 
 static void latency(int64_t ms, int spins) {
   Ring there(64), back(64);
-  std::thread worker([&] { echo(there, back, 1, spins); });
+  std::thread worker([&] { hold(1), echo(there, back, 1, spins); });
   Producer out{there};
   Consumer in{back};
   std::vector<double> each;
@@ -179,10 +194,11 @@ static void latency(int64_t ms, int spins) {
 }
 
 // Nobody spins: each side waits in the kernel for the other, who has slept for `pause` microseconds.
-static void futex(int64_t ms, int64_t pause) {
+static void futex(int64_t ms, int64_t pause, int cores) {
   alignas(128) static std::atomic<int32_t> ping{0};
   alignas(128) static std::atomic<int32_t> pong{0};
   std::thread worker([&] {
+    hold(cores > 1 ? 1 : 0);
     for (int32_t k = 1;; k++) {
       int32_t seen;
       while ((seen = ping.load()) == k - 1) futexWait(&ping, k - 1);
@@ -223,9 +239,11 @@ static void copy(size_t bytes, int64_t ms) {
 int main(int argc, char **argv) {
   auto number = [&](int at) { return argc > at ? atoll(argv[at]) : 0; };
   const char *mode = argc > 1 ? argv[1] : "";
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  hold(0);
   if (!strcmp(mode, "ring")) ring(number(2), number(3), number(4), number(5));
   else if (!strcmp(mode, "latency")) latency(number(2), number(3));
-  else if (!strcmp(mode, "futex")) futex(number(2), number(3));
+  else if (!strcmp(mode, "futex")) futex(number(2), number(3), number(4));
   else if (!strcmp(mode, "memcpy")) copy(number(2), number(3));
   else return fprintf(stderr, "no mode %s\n", mode), 2;
 }

@@ -1,4 +1,5 @@
 import type { Bench } from '../harness/bench.ts';
+import { held, ownCores } from '../harness/cores.ts';
 import { native, nativeLimits } from '../harness/native.ts';
 import { calls, comlink, oneByOne, piscina, postMessage } from '../peers/messages.ts';
 import { SPINS } from '../ring/drive.ts';
@@ -15,7 +16,8 @@ export const pathBench: Bench = {
   name: 'path',
   what: 'guest to coprocessor and back: validation, accounting and interrupts on',
   async *races({ milliseconds }) {
-    const system = new System();
+    const cores = ownCores();
+    const system = new System(1, { pinned: cores });
     const domain = await system.domain('guest', 'gpu0', 'noop');
     const gpu = domain.coproc('gpu0');
     const peers = { piscina: await piscina(), comlink: await comlink(), postMessage: await postMessage() };
@@ -31,8 +33,11 @@ export const pathBench: Bench = {
       title: 'no-op commands, batch 16',
       unit: '/s',
       contestants: [
-        { name: 'guest path', sample: () => through(gpu, 0, BATCH, milliseconds) },
-        { name: 'guest path, firmware', sample: () => through(gpu, 1, BATCH, milliseconds) },
+        { name: 'guest path', sample: held(cores, () => through(gpu, 0, BATCH, milliseconds)) },
+        {
+          name: 'guest path, firmware',
+          sample: held(cores, () => through(gpu, 1, BATCH, milliseconds)),
+        },
         ...limits,
         ...Object.entries(peers).map(([name, peer]) => ({
           name,
@@ -52,7 +57,7 @@ export const pathBench: Bench = {
       title: 'one command at a time, both awake',
       unit: 'ns',
       contestants: [
-        { name: 'guest path', sample: () => awake(gpu, milliseconds) },
+        { name: 'guest path', sample: held(cores, () => awake(gpu, milliseconds)) },
         ...(nativeLimits()
           ? [{ name: 'C++ ring', sample: () => native('latency', milliseconds, SPINS)['p50']! }]
           : []),
@@ -69,12 +74,18 @@ export const pathBench: Bench = {
       title: 'one command at a time, both asleep',
       unit: 'ns',
       contestants: [
-        { name: 'guest path', sample: () => asleep(gpu, milliseconds) },
+        { name: 'guest path', sample: held(cores, () => asleep(gpu, milliseconds)) },
         ...(nativeLimits()
-          ? [{ name: 'futex to futex', sample: () => native('futex', milliseconds, 1000)['p50']! }]
+          ? [
+              { name: 'futex to futex', sample: () => native('futex', milliseconds, 1000, 2)['p50']! },
+              { name: '... on one core', sample: () => native('futex', milliseconds, 1000, 1)['p50']! },
+            ]
           : []),
       ],
-      questions: [{ of: 'guest path', to: 'futex to futex', goal: 1 / 1.2 }],
+      questions: [
+        { of: 'guest path', to: 'futex to futex', goal: 1 / 1.2 },
+        { of: 'guest path', to: '... on one core', goal: undefined },
+      ],
       note: 'a pause of 1 ms before each command; the guest awaits a promise',
     };
     await Promise.all(Object.values(peers).map((peer) => peer.end()));

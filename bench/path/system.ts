@@ -1,5 +1,5 @@
 import type { Outcome } from '../../src/base/outcome.ts';
-import { bytes, mib, ms, seconds, us, type Bytes, type Duration } from '../../src/base/units.ts';
+import { START, bytes, mib, ms, seconds, us, type Bytes, type Duration } from '../../src/base/units.ts';
 import type { TraceSink } from '../../src/contract/events.ts';
 import type { FirmwareImage } from '../../src/contract/firmware.ts';
 import type { GuestDomain } from '../../src/contract/guest.ts';
@@ -10,6 +10,7 @@ import { firmwareLibrary } from '../../src/firmware/library.ts';
 import { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
 import { checkLaws } from '../../src/observe/laws.ts';
 import { platforms } from '../../src/platforms/index.ts';
+import type { Cores } from '../../src/runtime/threads/pinning.ts';
 import { ThreadsRuntime } from '../../src/runtime/threads/runtime.ts';
 import { schedulers } from '../../src/schedulers/index.ts';
 
@@ -22,11 +23,13 @@ export interface SystemOptions {
   readonly firmware?: (name: string) => Outcome<FirmwareImage>;
   readonly trace?: TraceSink;
   readonly recovery?: Recovery;
+  /** The cores that its threads are held on. */
+  readonly pinned?: Cores | undefined;
 }
 
 /** A whole system on threads: everything that is on in a run is on here, the trace excepted, which nobody reads. */
 export class System {
-  readonly runtime = new ThreadsRuntime(1);
+  readonly runtime: ThreadsRuntime;
   readonly hypervisor: Hypervisor;
   readonly #ends: (() => void)[] = [];
   readonly #runs: Promise<void>[] = [];
@@ -34,6 +37,7 @@ export class System {
   #over = (): void => {};
 
   constructor(coprocs = 1, options: SystemOptions = {}) {
+    this.runtime = new ThreadsRuntime(1, START, options.pinned);
     // A broken invariant rejects here and ends the bench.
     this.#driven = this.runtime.drive(new Promise((resolve) => (this.#over = resolve)));
     const library = firmwareLibrary();

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readOptions } from '../harness/options.ts';
 import { changes } from './changes.ts';
 import { frames } from './frames.ts';
 import { kills } from './kills.ts';
@@ -7,7 +7,7 @@ import { queues } from './queues.ts';
 /** What takes too long for the tests. Each gives its figures, and throws when something does not hold. */
 const soaks = { frames, changes, queues, kills };
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readOptions({
   allowPositionals: true,
   options: { seed: { type: 'string', default: '1' }, count: { type: 'string' } },
 });

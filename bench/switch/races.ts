@@ -4,6 +4,7 @@ import { compileTable } from '../../machines/table.ts';
 import { COPROC_STATES, type CoprocState } from '../../src/contract/states.ts';
 import { imageBytes } from '../../src/memory/context-image.ts';
 import type { Bench } from '../harness/bench.ts';
+import { held, ownCores } from '../harness/cores.ts';
 import { native, nativeLimits } from '../harness/native.ts';
 import { touchFirmware } from '../sharing/touch.ts';
 import { Scene } from './scene.ts';
@@ -35,18 +36,19 @@ export const switchBench: Bench = {
       const image = await touchFirmware(64 * KIB);
       if (image.kind === 'failed') throw new Error(image.reason);
       const moved = 2 * imageBytes(image.value);
-      const scene = await Scene.of(64 * KIB, 64 * KIB);
+      const cores = ownCores();
+      const scene = await Scene.of(64 * KIB, 64 * KIB, cores);
       await scene.warm(warm);
       const limit = 'memcpy and a wake-up';
       yield {
         title: 'world switch, 64 KiB contexts, all dirty',
         unit: 'ns',
         contestants: [
-          { name: 'world switch', sample: async () => (await scene.switches(long)).whole },
+          { name: 'world switch', sample: held(cores, async () => (await scene.switches(long)).whole) },
           {
             name: limit,
             sample: () =>
-              native('memcpy', moved, milliseconds)['p50']! + native('futex', long, 3000)['p50']! / 2,
+              native('memcpy', moved, milliseconds)['p50']! + native('futex', long, 3000, 2)['p50']! / 2,
           },
         ],
         questions: [{ of: 'world switch', to: limit, goal: 1 / 3 }],

@@ -1,6 +1,7 @@
 import { mib, type Duration, type Instant } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
 import type { GuestCoproc } from '../../src/contract/guest.ts';
+import type { Cores } from '../../src/runtime/threads/pinning.ts';
 import { System } from '../path/system.ts';
 import { touchFirmware } from '../sharing/touch.ts';
 
@@ -26,10 +27,10 @@ export class Scene {
     this.#dirty = dirty;
   }
 
-  static async of(context: number, dirty: number): Promise<Scene> {
+  static async of(context: number, dirty: number, pinned?: Cores): Promise<Scene> {
     const image = await touchFirmware(context);
     if (image.kind === 'failed') throw new Error(image.reason);
-    const options = { localMemory: mib(16), firmware: () => image };
+    const options = { localMemory: mib(16), firmware: () => image, pinned };
     const scene = new Scene(
       (self) => new System(1, { ...options, trace: (event) => self.#hear(event) }),
       dirty,

@@ -1,0 +1,21 @@
+import { Cores } from '../../src/runtime/threads/pinning.ts';
+
+/** Cores for a system whose threads are each held on one, as the native limits' are; none where that cannot be. */
+export function ownCores(): Cores | undefined {
+  const taken = Cores.take();
+  if (taken.kind === 'failed') return undefined;
+  // The peers in this process run where they like.
+  taken.value.release();
+  return taken.value;
+}
+
+/** A sample during which this thread, the guest's, is held on its core. */
+export const held =
+  (cores: Cores | undefined, sample: () => Promise<number>) => async (): Promise<number> => {
+    cores?.hold();
+    try {
+      return await sample();
+    } finally {
+      cores?.release();
+    }
+  };
