@@ -399,7 +399,9 @@ export class SharedCoproc {
         vcoproc.move('WAKE');
         if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, when);
       }
-      this.reschedule();
+      // To decide takes longer than to hear of what was told with this: whoever waits for that goes first.
+      this.#cancelDecision();
+      this.#cancelDecision = this.runtime.timeline.at(this.now, () => this.reschedule());
     }
   }
 

@@ -32,6 +32,7 @@ test.each([
   expect(readCores(list)).toEqual(cores);
 });
 
+// Where there is one core, or no taskset, nothing can be held.
 describe.skipIf(!possible)('threads that are held', () => {
   it('have the first core for the hypervisor, another for a coprocessor, the same after a death, and none at the end', async () => {
     const taken = Cores.take();
