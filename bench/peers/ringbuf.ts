@@ -8,6 +8,7 @@ export const DOUBLES = 8;
 export async function ringbuf(
   capacity: number,
   batch: number,
+  core: number | undefined,
 ): Promise<{ sample: (milliseconds: number) => number; end: () => Promise<unknown> }> {
   const storage = (): SharedArrayBuffer =>
     RingBuffer.getStorageForCapacity(capacity * DOUBLES, Float64Array as never);
@@ -17,6 +18,7 @@ export async function ringbuf(
     back,
     gate,
     batch,
+    core,
   });
   const [out, into] = [
     new RingBuffer(there, Float64Array as never),

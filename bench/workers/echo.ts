@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Doorbell } from '../../src/memory/doorbell.ts';
 import { RingConsumer, RingProducer } from '../../src/memory/ring.ts';
+import { beHeld } from '../harness/cores.ts';
 import { echo, wait, type End } from '../ring/drive.ts';
 
 export interface EchoData {
@@ -8,9 +9,11 @@ export interface EchoData {
   readonly back: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;
   readonly batch: number;
+  readonly core: number | undefined;
 }
 
-const { there, back, bells, batch } = workerData as EchoData;
+const { there, back, bells, batch, core } = workerData as EchoData;
+beHeld(core);
 const end: End = {
   in: new RingConsumer(there),
   out: new RingProducer(back),

@@ -1,10 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { RingBuffer } from 'ringbuf.js';
+import { beHeld } from '../harness/cores.ts';
 import { DOUBLES } from '../peers/ringbuf.ts';
 
-const { there, back, gate, batch } = workerData as Record<'there' | 'back' | 'gate', SharedArrayBuffer> & {
+const { there, back, gate, batch, core } = workerData as Record<
+  'there' | 'back' | 'gate',
+  SharedArrayBuffer
+> & {
   batch: number;
+  core: number | undefined;
 };
+beHeld(core);
 const [from, to] = [new RingBuffer(there, Float64Array), new RingBuffer(back, Float64Array)];
 const open = new Int32Array(gate);
 const held = new Float64Array(batch * DOUBLES);
