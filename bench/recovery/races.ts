@@ -50,16 +50,20 @@ class Pair {
     return new Pair(system, way, neighbour.coproc(GPU), tenant);
   }
 
-  /** Steps per second of the neighbour in about so long, while the tenant does what it does. */
+  /**
+   * Steps per second of the neighbour while the tenant does what it does, for about so long: to the end of what the
+   * tenant began last, being kept away for it included.
+   */
   async sample(milliseconds: number): Promise<number> {
     this.#on = true;
-    const tenant = Promise.all(
-      Array.from({ length: this.#way === 'works' ? AT_ONCE : 1 }, () => this.#goOn()),
-    );
     const start = performance.now();
+    const end = start + milliseconds;
+    const tenant = Promise.all(
+      Array.from({ length: this.#way === 'works' ? AT_ONCE : 1 }, () => this.#goOn(end)),
+    ).finally(() => (this.#on = false));
     const work = async (): Promise<number> => {
       let steps = 0;
-      while (performance.now() - start < milliseconds) {
+      while (this.#on) {
         const { status } = await this.#neighbour.submit({ op: 1, args: [SOME, DIRTY] });
         if (status === 'ok') steps += SOME;
       }
@@ -67,16 +71,15 @@ class Pair {
     };
     const steps = await Promise.all(Array.from({ length: AT_ONCE }, work));
     const length = (performance.now() - start) / 1e3;
-    this.#on = false;
     await tenant;
     if (this.#neighbourIsBlamed)
       throw new Error('the neighbour was blamed: this machine is too busy to measure');
     return steps.reduce((sum, some) => sum + some) / length;
   }
 
-  async #goOn(): Promise<void> {
+  async #goOn(end: number): Promise<void> {
     const { hypervisor } = this.#system;
-    while (this.#on) {
+    while (performance.now() < end) {
       await this.#tenant.coproc(GPU).submit({ op: 1, args: [SOME, DIRTY] });
       const own = hypervisor.domain('tenant')!;
       if (own.vcoprocs[0]?.state !== 'isolated') continue;

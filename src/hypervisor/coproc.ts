@@ -144,12 +144,12 @@ export class SharedCoproc {
       onDown: () => this.#onDown(),
       condemn: (guilty, reason) => {
         crashed(() => this.dump(guilty, reason));
-        this.#debts.down(guilty.name);
+        this.#debts.blame(guilty.name);
         this.#recovery.condemn(guilty, reason);
       },
       outlaw: (guilty, reason) => {
         crashed(() => this.dump(guilty, reason));
-        this.#debts.down(guilty.name);
+        this.#debts.blame(guilty.name);
         this.#recovery.outlaw(guilty, reason, true);
       },
       onGone: (reason, expected) => this.#onGone(reason, expected),
@@ -541,6 +541,7 @@ export class SharedCoproc {
 
   #onDown(): void {
     this.resets++;
+    this.#debts.down();
     this.#enter('faulted', this.current, this.now);
   }
 
@@ -592,6 +593,7 @@ export class SharedCoproc {
 
   /** There will be no successor: whoever is here is told so with every command, and has its other coprocessors. */
   #onRetired(why: string): void {
+    this.#debts.up(0);
     this.#enter('outOfService', undefined, this.now);
     this.#recovery.tell('out-of-service', why);
     for (const vcoproc of this.members) {

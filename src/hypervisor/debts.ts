@@ -5,13 +5,14 @@ import type { Timeline } from '../contract/port.ts';
 /**
  * What faults took from those who waited. Whoever was at fault pays before it is let in again, under a new vcoproc of
  * the same name too: so that one that crashes as fast as it can come back has no more of the coprocessor than one that
- * works.
+ * works. While the coprocessor is down nobody has it, and nothing is paid.
  */
 export class Debts {
   readonly #timeline: Timeline;
   readonly #until = new Map<VcoprocId, Instant>();
-  /** Whose fault the present restart is, and since when. */
-  #restart: { readonly name: VcoprocId; readonly since: Instant } | undefined;
+  /** Since when the coprocessor has been down, and for whose fault. */
+  #outage: { readonly since: Instant; guilty: VcoprocId | undefined } | undefined;
+  #waiting: (() => void)[] = [];
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline;
@@ -20,23 +21,33 @@ export class Debts {
   /** `taken` from each of so many who waited. */
   owe(name: VcoprocId, taken: Duration, waiting: number): void {
     if (waiting === 0 || taken <= 0) return;
-    const now = this.#timeline.now();
+    const now = this.#now;
     // Names that never come back must not stay for ever.
     for (const [other, until] of this.#until) if (until <= now) this.#until.delete(other);
-    const from = Math.max(this.#until.get(name) ?? now, now) as Instant;
-    this.#until.set(name, after(from, (taken * waiting) as Duration));
+    this.#until.set(name, after(this.#until.get(name) ?? now, (taken * waiting) as Duration));
   }
 
-  /** The coprocessor goes down for this one's fault. */
-  down(name: VcoprocId): void {
-    this.#restart = { name, since: this.#timeline.now() };
+  /** The coprocessor goes down. */
+  down(): void {
+    this.#outage ??= { since: this.#timeline.now(), guilty: undefined };
   }
 
-  /** It is there again. */
+  /** That it is down is this one's fault. */
+  blame(guilty: VcoprocId): void {
+    if (this.#outage !== undefined) this.#outage.guilty = guilty;
+  }
+
+  /** It is there again, for so many who waited, or never will be. */
   up(waiting: number): void {
-    const restart = this.#restart;
-    this.#restart = undefined;
-    if (restart !== undefined) this.owe(restart.name, between(restart.since, this.#timeline.now()), waiting);
+    const outage = this.#outage;
+    if (outage === undefined) return;
+    this.#outage = undefined;
+    const lasted = between(outage.since, this.#timeline.now());
+    for (const [name, until] of this.#until) this.#until.set(name, after(until, lasted));
+    if (outage.guilty !== undefined) this.owe(outage.guilty, lasted, waiting);
+    const paying = this.#waiting;
+    this.#waiting = [];
+    for (const goOn of paying) goOn();
   }
 
   owes(name: VcoprocId): boolean {
@@ -45,12 +56,19 @@ export class Debts {
 
   /** Resolves when it owes nothing. */
   async paid(name: VcoprocId): Promise<void> {
-    const timeline = this.#timeline;
     for (;;) {
       const until = this.#until.get(name);
-      if (until === undefined || until <= timeline.now()) break;
-      await new Promise<void>((resolve) => timeline.at(until, resolve));
+      if (until === undefined || until <= this.#now) break;
+      await new Promise<void>((resolve) => {
+        if (this.#outage === undefined) this.#timeline.at(until, resolve);
+        else this.#waiting.push(resolve);
+      });
     }
     this.#until.delete(name);
+  }
+
+  /** The clock that debts are paid by: it stands while the coprocessor is down. */
+  get #now(): Instant {
+    return this.#outage?.since ?? this.#timeline.now();
   }
 }
