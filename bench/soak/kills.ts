@@ -12,7 +12,8 @@ import type * as covisor from '../../src/index.ts';
 import { checkLaws } from '../../src/observe/laws.ts';
 
 /** The package as its users have it: from sources, each thread would spend its start on compiling them. */
-const BUILT = new URL('../../dist/src/index.js', import.meta.url);
+export const built = async (): Promise<typeof covisor> =>
+  (await import(new URL('../../dist/src/index.js', import.meta.url).href)) as typeof covisor;
 
 const COPROCS = { gpu0: 'covisor,tile-gpu', dsp0: 'covisor,media-dsp' } as const;
 const DOMAINS = ['red', 'green', 'blue', 'grey'];
@@ -27,8 +28,8 @@ const nowhere = { file: 'soak', line: 1, column: 1 };
 
 /** Random kills of threads at random moments, under four domains with checksummed work on two coprocessors. */
 export async function kills(seed: number, count = 10_000): Promise<object> {
-  const built = (await import(BUILT.href)) as typeof covisor;
-  const figures = await killing(built, new built.ThreadsRuntime(seed), seed, count);
+  const users = await built();
+  const figures = await killing(users, new users.ThreadsRuntime(seed), seed, count);
   // How long a restart takes says nothing where others have the cores.
   const quiet = loadavg()[0]! < 2 * cpus().length;
   if (quiet && figures.recovery.median >= 100)
