@@ -16,7 +16,15 @@ import type { CoprocessorControl, CoprocessorWorkerData } from '../src/runtime/t
 // The thread of one coprocessor: turns the core, sleeps when there is nothing to do, and returns to its event loop
 // when the control plane has a message, which Atomics.wait would otherwise keep out.
 
-const { spec, platformModule, epoch, spinners, cores, core: place } = workerData as CoprocessorWorkerData;
+const {
+  spec,
+  platformModule,
+  epoch,
+  spinners,
+  number,
+  cores,
+  core: place,
+} = workerData as CoprocessorWorkerData;
 // Where it cannot be held it is as well off as without.
 if (place !== undefined) pinThread([place]);
 // A user's own platform may be TypeScript.
@@ -24,7 +32,7 @@ const platform = (await loadDefault(fileURLToPath(platformModule))) as Platform;
 const words = new Int32Array(spec.channel.bells);
 const bell = new Doorbell(spec.channel.bells, BELL.coprocessor);
 const now = threadClock(epoch);
-const spinning = new Spinners(spinners, now, cores);
+const spinning = new Spinners(spinners, number, now, cores);
 const host = { now, spend: () => {} };
 const hypervisor = new Doorbell(spec.channel.bells, BELL.hypervisor);
 const { ailments } = spec;

@@ -22,7 +22,7 @@ import { Doorbell } from '../../memory/doorbell.ts';
 import { freshMemory } from '../../memory/recycled-memory.ts';
 import { newEpoch, threadClock, type Epoch } from './clock.ts';
 import type { Cores } from './pinning.ts';
-import { spinnersMemory } from './spinners.ts';
+import { forgetSpinner, spinnersMemory } from './spinners.ts';
 import { Watch } from './watch.ts';
 
 /** What a coprocessor's thread offers on its control plane. */
@@ -39,8 +39,9 @@ export interface CoprocessorWorkerData {
   /** URL of the module whose default export is the platform. */
   readonly platformModule: string;
   readonly epoch: Epoch;
-  /** Where the threads of the run count who spins; see `spinners.ts`. */
+  /** Where the threads of the run say who spins, and as which number this one does; see `spinners.ts`. */
   readonly spinners: SharedArrayBuffer;
+  readonly number: number;
   /** How many cores the run has, and on which it holds itself. */
   readonly cores: number;
   readonly core: number | undefined;
@@ -69,6 +70,7 @@ export class ThreadsRuntime implements Runtime {
   readonly #epoch: Epoch;
   readonly #spinners = spinnersMemory();
   readonly #ports = new Set<ThreadPort>();
+  readonly #numbers = new Map<string, number>();
   readonly #cores: number;
   readonly #pinned: Cores | undefined;
   readonly #broken: Promise<never>;
@@ -99,6 +101,7 @@ export class ThreadsRuntime implements Runtime {
         platformModule: platform.module,
         epoch: this.#epoch,
         spinners: this.#spinners,
+        number: this.#numberOf(spec.id),
         cores: this.#cores,
         core: this.#pinned?.of(spec.id),
       },
@@ -112,6 +115,13 @@ export class ThreadsRuntime implements Runtime {
     );
     this.#ports.add(port);
     return port;
+  }
+
+  /** The same for each start of a coprocessor. */
+  #numberOf(coproc: string): number {
+    const number = this.#numbers.get(coproc) ?? this.#numbers.size;
+    this.#numbers.set(coproc, number);
+    return number;
   }
 
   /** Whether a core is left for this thread while it waits. */
@@ -154,7 +164,7 @@ class ThreadPort implements CoprocessorPort {
   #reason: string | undefined;
 
   constructor(workerData: CoprocessorWorkerData, listener: PortListener, watch: Watch, onGone: () => void) {
-    const { spec } = workerData;
+    const { spec, spinners, number } = workerData;
     // A heap that is to be exhausted is one that has an end.
     const resourceLimits = spec.ailments === undefined ? {} : { maxOldGenerationSizeMb: HEAP_MB };
     this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [], resourceLimits });
@@ -166,6 +176,7 @@ class ThreadPort implements CoprocessorPort {
     this.#gone = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         this.#isGone = true;
+        forgetSpinner(spinners, number);
         // Whoever waits for what nobody will say keeps the whole channel for ever.
         events.abandon();
         const reason = this.#reason ?? `its thread ended with code ${code}`;

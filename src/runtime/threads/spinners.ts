@@ -5,25 +5,30 @@ const CREDIT = 4;
 /** After that, one pause in so many is spun through, to see whether times have changed. */
 const PROBE = 16;
 
-/** Shared memory in which the threads of one run count who spins. */
+/** Shared memory in which the threads of one run say who spins: a bit for each, one for several if there are more than 32. */
 export const spinnersMemory = (): SharedArrayBuffer => new SharedArrayBuffer(4);
+
+/** Thread number `number` is over, and may have been spinning. */
+export const forgetSpinner = (memory: SharedArrayBuffer, number: number): void =>
+  void Atomics.and(new Int32Array(memory), 0, ~(1 << number));
 
 /**
  * Decides whether a thread that has nothing to do spins before it sleeps: as long as that has paid lately, and only
  * while a core is left for it besides the one that the guests run on. Two to four spinning threads on two cores do a
- * quarter of the work that waiting ones do. A thread that is killed while it spins leaves its place taken, which
- * costs speed and nothing else.
+ * quarter of the work that waiting ones do.
  */
 export class Spinners {
-  readonly #count: Int32Array;
+  readonly #who: Int32Array;
+  readonly #bit: number;
   readonly #now: () => number;
   readonly #most: number;
   #credit = CREDIT;
   #pauses = 0;
 
-  /** `now` gives nanoseconds; `cores` is how many the run has. */
-  constructor(memory: SharedArrayBuffer, now: () => number, cores: number) {
-    this.#count = new Int32Array(memory);
+  /** Of thread number `number`. `now` gives nanoseconds; `cores` is how many the run has. */
+  constructor(memory: SharedArrayBuffer, number: number, now: () => number, cores: number) {
+    this.#who = new Int32Array(memory);
+    this.#bit = 1 << number;
     this.#now = now;
     this.#most = cores - 1;
   }
@@ -39,12 +44,10 @@ export class Spinners {
    */
   spin(found: () => boolean, sharers: number): boolean {
     if (this.#credit === 0 && ++this.#pauses % PROBE !== 0) return false;
-    if (Atomics.add(this.#count, 0, 1) >= this.#most) {
-      Atomics.sub(this.#count, 0, 1);
-      return false;
-    }
-    const work = this.#look(found, SPIN_NS / Math.max(1, sharers));
-    Atomics.sub(this.#count, 0, 1);
+    const others = bitsIn(Atomics.or(this.#who, 0, this.#bit) & ~this.#bit);
+    const work = others < this.#most && this.#look(found, SPIN_NS / Math.max(1, sharers));
+    Atomics.and(this.#who, 0, ~this.#bit);
+    if (others >= this.#most) return false;
     this.#credit = work ? CREDIT : Math.max(0, this.#credit - 1);
     return work;
   }
@@ -55,4 +58,10 @@ export class Spinners {
     while (!work && this.#now() < until) work = found();
     return work;
   }
+}
+
+function bitsIn(word: number): number {
+  let count = 0;
+  for (let left = word; left !== 0; left &= left - 1) count++;
+  return count;
 }
