@@ -19,6 +19,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 p.note { font-size: 13px; margin-top: 10px; }
 section.alarm { border-color: var(--bad); } .alarm ul, .faults ul { margin: 0; padding-left: 20px; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
+.scroll :is(th, td):first-child { position: sticky; left: 0; background: var(--card); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; white-space: nowrap; }
 th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
