@@ -16,6 +16,7 @@ const TRAPPED = 'trapped by the fault plan';
 const DIED = 'killed by the fault plan';
 const FOR_EVER = Infinity as Instant;
 const AGAIN = us(1);
+const NONE: readonly number[] = [];
 
 /** Unwinds a turn that never ends, or in which the coprocessor died, where no thread stood still or ended with it. */
 class EndError extends Error {}
@@ -111,10 +112,11 @@ export class AilingCore extends CoprocessorCore {
 
   /** Lines on which all that is pending is heard in this turn. */
   #heardAgain(now: Instant): readonly number[] {
+    if (this.#silent.size === 0) return NONE;
     const { asked } = this;
     // Whoever says anything looks at what there is, too, in the turn after the one that obeys.
     if (asked) for (const place of this.#silent.keys()) this.#silent.set(place, now);
-    return asked ? [] : [...this.#silent].flatMap(([place, until]) => (until <= now ? [place] : []));
+    return asked ? NONE : [...this.#silent].flatMap(([place, until]) => (until <= now ? [place] : []));
   }
 
   /** What shows between two steps only. */
