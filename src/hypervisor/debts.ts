@@ -2,6 +2,11 @@ import { after, between, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Timeline } from '../contract/port.ts';
 
+interface Fault {
+  readonly guilty: VcoprocId;
+  readonly since: Instant;
+}
+
 /**
  * What faults took from those who waited. Whoever was at fault pays before it is let in again, under a new vcoproc of
  * the same name too: so that one that crashes as fast as it can come back has no more of the coprocessor than one that
@@ -10,8 +15,8 @@ import type { Timeline } from '../contract/port.ts';
 export class Debts {
   readonly #timeline: Timeline;
   readonly #until = new Map<VcoprocId, Instant>();
-  /** Since when the coprocessor has been down, and for whose fault. */
-  #outage: { readonly since: Instant; guilty: VcoprocId | undefined } | undefined;
+  /** Since when the coprocessor has been down, and for whose fault: each from its own to the next one's, or to the end. */
+  #outage: { readonly since: Instant; readonly guilty: Fault[] } | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(timeline: Timeline) {
@@ -29,12 +34,12 @@ export class Debts {
 
   /** The coprocessor goes down. */
   down(): void {
-    this.#outage ??= { since: this.#timeline.now(), guilty: undefined };
+    this.#outage ??= { since: this.#timeline.now(), guilty: [] };
   }
 
   /** That it is down is this one's fault. */
   blame(guilty: VcoprocId): void {
-    if (this.#outage !== undefined) this.#outage.guilty = guilty;
+    this.#outage?.guilty.push({ guilty, since: this.#timeline.now() });
   }
 
   /** It is there again, for so many who waited, or never will be. */
@@ -44,7 +49,10 @@ export class Debts {
     this.#outage = undefined;
     const lasted = between(outage.since, this.#timeline.now());
     for (const [name, until] of this.#until) this.#until.set(name, after(until, lasted));
-    if (outage.guilty !== undefined) this.owe(outage.guilty, lasted, waiting);
+    outage.guilty.forEach(({ guilty, since }, at) => {
+      const until = outage.guilty[at + 1]?.since ?? this.#timeline.now();
+      this.owe(guilty, between(since, until), waiting);
+    });
     const paying = this.#waiting;
     this.#waiting = [];
     for (const goOn of paying) goOn();

@@ -54,8 +54,20 @@ describe('what a fault took from those who waited', () => {
       // Longer than either debt.
       400: (debts: Debts) => debts.up(1),
     };
-    // 60 left of 100 from 400 on; 200 and the outage's 360.
-    expect(await paidAt(steps, [GUILTY, OTHER])).toEqual([960, 460]);
+    // 60 left of 100 from 400 on; 200 and the outage since the fault, 350.
+    expect(await paidAt(steps, [GUILTY, OTHER])).toEqual([950, 460]);
+  });
+
+  test('is owed by each who was at fault for its own part of the outage', async () => {
+    const steps = {
+      0: (debts: Debts) => {
+        debts.down();
+        debts.blame(GUILTY);
+      },
+      1000: (debts: Debts) => debts.blame(OTHER),
+      1010: (debts: Debts) => debts.up(1),
+    };
+    expect(await paidAt(steps, [GUILTY, OTHER])).toEqual([2010, 1020]);
   });
 
   test('ends when the coprocessor never comes back, so that whoever waits hears of that', async () => {
