@@ -3,6 +3,10 @@ import type { CampaignTask } from '../src/explore/campaign.ts';
 import type { RunRecord } from '../src/explore/records.ts';
 import { GivenUpError, runSeed } from '../src/explore/run-seeds.ts';
 import type { Subject } from '../src/explore/subject.ts';
+import { guardExit } from '../src/runtime/threads/exit.ts';
+
+// A guest that wants to end the process would end the campaign.
+guardExit();
 
 const subjects = new Map<string, Promise<Subject>>();
 

@@ -1,13 +1,10 @@
 #!/usr/bin/env node
-import { GuestError } from '../contract/guest.ts';
+import { guardExit } from '../runtime/threads/exit.ts';
 import { main } from './cli.ts';
 import { EXIT } from './terminal.ts';
 
 // A guest that wants to end the process ends its domain, be it while its module is read.
-const leave = process.exit.bind(process);
-process.exit = () => {
-  throw new GuestError('a guest cannot end the process; return from main, or throw');
-};
+const { leave, over } = guardExit();
 
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   // Whoever reads has seen enough, as `head` has: no reason for a complaint.
@@ -19,4 +16,7 @@ process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
 // Data alone goes to stdout: what a guest logs there would stand in the middle of it.
 console.log = console.info = console.debug = console.error;
 
-process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr });
+const code = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr });
+process.exitCode = code;
+// What a guest left behind may still ask for the end: it is over, and how is said.
+over(code);

@@ -85,6 +85,17 @@ describe('a process', () => {
     expect(status, stderr).toBe(1);
   });
 
+  test('outlives a guest that has the way to end it from elsewhere, or asks for the end when all is over', () => {
+    const named = `import { exit } from 'node:process';\n${guest('exit(0);')}`;
+    const first = covisor(source, 'run', systems.make({ 'guests/left.js': named }), '--no-files');
+    expect(first.stdout).toContain('FAIL left: crashed: GuestError: a guest cannot end the process');
+    expect(first.status, first.stderr).toBe(1);
+    const late = guest(`setTimeout(() => process.exit(7), 2000);`);
+    const second = covisor(source, 'run', systems.make({ 'guests/left.js': late }), '--no-files', '--quiet');
+    expect(second.stderr).toBe('');
+    expect(second.status).toBe(0);
+  });
+
   test('outlives a module that wants to end it while it is read', () => {
     const folder = systems.make({ 'guests/left.js': `process.exit(0);` });
     const { status, stderr } = covisor(source, 'run', folder, '--no-files');
@@ -93,17 +104,19 @@ describe('a process', () => {
   });
 
   test.each([
-    [['--runtime', 'simulated'], {}, 'a simulated run has no threads to hold; leave it out'],
-    [[], { PATH: '/nowhere' }, 'taskset'],
-  ])('refuses to hold threads where it cannot: %j', (args, env, why) => {
+    [['run', '--runtime', 'simulated'], {}, 'a simulated run has no threads to hold; leave it out'],
+    [['run'], { PATH: '/nowhere' }, 'taskset'],
+    [['up'], { PATH: '/nowhere' }, 'taskset'],
+  ])('refuses to hold threads where it cannot: %j', ([verb, ...args], env, why) => {
     const folder = systems.make({});
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [...source, 'run', folder, '--pin', ...args],
+      [...source, verb!, folder, '--pin', ...args],
       {
         cwd: systems.root,
         encoding: 'utf8',
-        env: { ...process.env, ...env },
+        timeout: 20_000,
+        env: { ...process.env, ...env, XDG_RUNTIME_DIR: folder },
       },
     );
     expect([status, stdout]).toEqual([2, '']);

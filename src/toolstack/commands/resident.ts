@@ -114,11 +114,11 @@ async function stay(
     if (resident === undefined) throw new Error('the system starts; ask again in a moment');
     return (resident.verbs[verb] as (given: unknown) => unknown)(args);
   });
-  const pinned = flags.pin ? takeCores() : undefined;
-  const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at, pinned);
   const interrupt = (): void => over(EXIT.interrupted);
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
+    const pinned = flags.pin ? takeCores() : undefined;
+    const runtime: Runtime = new ThreadsRuntime(origin.seed, origin.resume?.saved.at, pinned);
     resident = await ResidentSystem.start({
       ...origin,
       system,
