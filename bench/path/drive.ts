@@ -81,11 +81,14 @@ export async function awake(gpu: Pick<GuestCoproc, 'batch'>, milliseconds: numbe
   return each.subarray(0, count).sort()[count >> 1]! * 1e6;
 }
 
+/** So long that the hypervisor has given up watching. */
+export const PAUSE_MS = 3;
+
 /** No-ops one at a time, each awaited, a pause before each so that everybody sleeps. Says the median in nanoseconds. */
 export async function asleep(gpu: GuestCoproc, milliseconds: number): Promise<number> {
   const each: number[] = [];
   for (const end = performance.now() + milliseconds; performance.now() < end || each.length === 0;) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     const start = performance.now();
     await gpu.submit({ op: 0 });
     each.push(performance.now() - start);

@@ -3,7 +3,7 @@ import { held, ownCores } from '../harness/cores.ts';
 import { native, nativeLimits } from '../harness/native.ts';
 import { calls, comlink, oneByOne, piscina, postMessage } from '../peers/messages.ts';
 import { SPINS } from '../ring/drive.ts';
-import { asleep, awake, through } from './drive.ts';
+import { PAUSE_MS, asleep, awake, through } from './drive.ts';
 import { System } from './system.ts';
 
 const BATCH = 16;
@@ -20,7 +20,11 @@ export const pathBench: Bench = {
     const system = new System(1, { pinned: cores });
     const domain = await system.domain('guest', 'gpu0', 'noop');
     const gpu = domain.coproc('gpu0');
-    const peers = { piscina: await piscina(), comlink: await comlink(), postMessage: await postMessage() };
+    const peers = {
+      piscina: await piscina(cores),
+      comlink: await comlink(cores),
+      postMessage: await postMessage(cores),
+    };
     const limits = nativeLimits()
       ? [
           {
@@ -41,7 +45,7 @@ export const pathBench: Bench = {
         ...limits,
         ...Object.entries(peers).map(([name, peer]) => ({
           name,
-          sample: () => calls(peer, IN_FLIGHT, milliseconds),
+          sample: held(cores, () => calls(peer, IN_FLIGHT, milliseconds)),
         })),
       ],
       questions: [
@@ -61,8 +65,8 @@ export const pathBench: Bench = {
         ...(nativeLimits()
           ? [{ name: 'C++ ring', sample: () => native('latency', milliseconds, SPINS)['p50']! }]
           : []),
-        { name: 'comlink', sample: () => oneByOne(peers.comlink, milliseconds) },
-        { name: 'postMessage', sample: () => oneByOne(peers.postMessage, milliseconds) },
+        { name: 'comlink', sample: held(cores, () => oneByOne(peers.comlink, milliseconds)) },
+        { name: 'postMessage', sample: held(cores, () => oneByOne(peers.postMessage, milliseconds)) },
       ],
       questions: [
         { of: 'guest path', to: 'C++ ring', goal: 1 / 1.5 },
@@ -77,8 +81,14 @@ export const pathBench: Bench = {
         { name: 'guest path', sample: held(cores, () => asleep(gpu, milliseconds)) },
         ...(nativeLimits()
           ? [
-              { name: 'futex to futex', sample: () => native('futex', milliseconds, 1000, 2)['p50']! },
-              { name: '... on one core', sample: () => native('futex', milliseconds, 1000, 1)['p50']! },
+              {
+                name: 'futex to futex',
+                sample: () => native('futex', milliseconds, 1000 * PAUSE_MS, 2)['p50']!,
+              },
+              {
+                name: '... on one core',
+                sample: () => native('futex', milliseconds, 1000 * PAUSE_MS, 1)['p50']!,
+              },
             ]
           : []),
       ],
@@ -86,7 +96,7 @@ export const pathBench: Bench = {
         { of: 'guest path', to: 'futex to futex', goal: 1 / 1.2 },
         { of: 'guest path', to: '... on one core', goal: undefined },
       ],
-      note: 'a pause of 1 ms before each command; the guest awaits a promise',
+      note: `a pause of ${PAUSE_MS} ms before each command; the guest awaits a promise`,
     };
     await Promise.all(Object.values(peers).map((peer) => peer.end()));
     await system.close();

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { Piscina } from 'piscina';
+import type { Cores } from '../../src/runtime/threads/pinning.ts';
 import { startWorker } from '../harness/threads.ts';
 
 /** A way to have one worker do one command of 64 bytes. */
@@ -12,21 +13,23 @@ export interface Peer {
 
 const worker = (name: string): URL => new URL(`../workers/${name}`, import.meta.url);
 
-export async function comlink(): Promise<Peer> {
-  const thread = await startWorker(worker('comlink.ts'), {});
+export async function comlink(cores?: Cores): Promise<Peer> {
+  const thread = await startWorker(worker('comlink.ts'), { core: cores?.of('peer') });
   thread.ref();
   const remote = Comlink.wrap<{ task(command: Int32Array): Int32Array }>(nodeEndpoint(thread));
   return { call: (command) => remote.task(command), end: () => thread.terminate() };
 }
 
-export async function piscina(): Promise<Peer> {
-  const pool = new Piscina({ filename: fileURLToPath(worker('task.mjs')), minThreads: 1, maxThreads: 1 });
+export async function piscina(cores?: Cores): Promise<Peer> {
+  const workerData = { core: cores?.of('peer') };
+  const filename = fileURLToPath(worker('task.mjs'));
+  const pool = new Piscina({ filename, workerData, minThreads: 1, maxThreads: 1 });
   await pool.run(new Int32Array(16));
   return { call: (command) => pool.run(command), end: () => pool.destroy() };
 }
 
-export async function postMessage(): Promise<Peer> {
-  const thread = await startWorker(worker('postmessage.ts'), {});
+export async function postMessage(cores?: Cores): Promise<Peer> {
+  const thread = await startWorker(worker('postmessage.ts'), { core: cores?.of('peer') });
   thread.ref();
   // Answers come in order: no command needs a number.
   const waiting: ((answer: unknown) => void)[] = [];
