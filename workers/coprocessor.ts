@@ -25,7 +25,7 @@ const {
   cores,
   core: place,
 } = workerData as CoprocessorWorkerData;
-// Where it cannot be held it is as well off as without.
+// It begins where the hypervisor is held.
 if (place !== undefined) pinThread([place]);
 // A user's own platform may be TypeScript.
 const platform = (await loadDefault(fileURLToPath(platformModule))) as Platform;

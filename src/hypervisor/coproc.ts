@@ -76,6 +76,8 @@ export class SharedCoproc {
   readonly #debts: Debts;
   readonly #crashed: (dump: () => CrashDump) => void;
   #cancelDecision = (): void => {};
+  /** Whoever has it came back from idle, and how long it stays is decided soon. */
+  #undecided = false;
 
   /** `crashed` may ask for what is left, before it is cleaned away. */
   constructor(
@@ -223,8 +225,9 @@ export class SharedCoproc {
     this.#supervisor.link.ring();
   }
 
-  rouse(): void {
-    this.#supervisor.link.rouse();
+  rouse(vcoproc: Vcoproc): void {
+    // Whoever is kept out of it must not keep it awake either.
+    if (!this.mustLeave(vcoproc)) this.#supervisor.link.rouse();
   }
 
   async addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined> {
@@ -270,6 +273,7 @@ export class SharedCoproc {
 
   /** Asks the scheduler who runs now, and makes it so. */
   reschedule(): void {
+    this.#undecided = false;
     if (this.#supervisor.down || !this.#switch.ready) return;
     this.#cancelDecision();
     // Decided for the end of a slice that was told ahead: whoever has it keeps it until then.
@@ -287,6 +291,19 @@ export class SharedCoproc {
     );
     if (next === this.current) this.stay(next, decision.slice);
     else this.#switch.begin({ vcoproc: next, slice: decision.slice }, atEnd);
+  }
+
+  /**
+   * Decides when everybody has had a turn: it takes longer than to hear of what was told together with this, and
+   * whoever waits for that goes first. The end of a switch decides by itself.
+   */
+  #decideSoon(): void {
+    if (!this.#switch.ready) return;
+    this.#undecided = true;
+    this.#cancelDecision();
+    this.#cancelDecision = this.runtime.timeline.at(this.now, () => {
+      if (this.#undecided) this.reschedule();
+    });
   }
 
   /** Nobody runs. A context without work stays where it is, unless the scheduler holds somebody back. */
@@ -387,6 +404,8 @@ export class SharedCoproc {
     this.#enter(state, vcoproc, when);
     if (vcoproc === undefined || vcoproc !== this.current) return;
     if (state === 'idle' && (before === 'running' || before === 'denySwitch')) {
+      // A stay that ended before it was decided was one all the same.
+      if (this.#undecided) this.reschedule();
       // It has nothing to do; its context stays until somebody else wants the coprocessor.
       this.scheduler.sleep(vcoproc.name, when);
       this.settle('ran');
@@ -399,9 +418,7 @@ export class SharedCoproc {
         vcoproc.move('WAKE');
         if (vcoproc.state === 'waiting') this.scheduler.wake(vcoproc.name, when);
       }
-      // To decide takes longer than to hear of what was told with this: whoever waits for that goes first.
-      this.#cancelDecision();
-      this.#cancelDecision = this.runtime.timeline.at(this.now, () => this.reschedule());
+      this.#decideSoon();
     }
   }
 
@@ -607,6 +624,7 @@ export class SharedCoproc {
   /** Closes the account and ends the coprocessor. */
   close(): void {
     if (this.#supervisor.closed) return;
+    this.#debts.up(0);
     this.drain();
     this.settle('ran');
     this.#cancelDecision();

@@ -3,7 +3,7 @@ import type { MemorySource, QueueService, QueueSpec, Timeline } from '../contrac
 import type { QueueListener } from './queue.ts';
 
 /** What a table of queues needs of its vcoproc. */
-export interface QueueHost extends Pick<QueueListener, 'over' | 'onSubmit' | 'onComplete'> {
+export interface QueueHost extends Pick<QueueListener, 'over' | 'rouse' | 'onSubmit' | 'onComplete'> {
   readonly memory: MemorySource;
   readonly timeline: Timeline;
   /** Whether the guest may hear of anything now. */

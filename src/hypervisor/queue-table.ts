@@ -59,7 +59,8 @@ export class QueueTable {
     this.#completed = new QueueBoard(this.board, BOARD.completed);
     this.#listener = {
       over: () => host.over(),
-      onSubmit: (queue, op) => host.onSubmit(queue, op),
+      rouse: () => host.rouse(),
+      onSubmit: (queue, op, at) => host.onSubmit(queue, op, at),
       onComplete: (queue, completion, latency) => host.onComplete(queue, completion, latency),
       blocked: (queue) => {
         if (host.hears()) return false;

@@ -49,7 +49,9 @@ export interface QueueListener {
   over(): boolean;
   /** Whether the guest is not to hear of completions now. */
   blocked(queue: number): boolean;
-  onSubmit(queue: number, op: number): void;
+  /** A command is about to be shown. */
+  rouse(): void;
+  onSubmit(queue: number, op: number, at: Instant): void;
   onComplete(queue: number, completion: Completion, latency: ReturnType<typeof between>): void;
   /** Commands were shown to the coprocessor; `asked`: it wants to be rung for them. */
   onShown(queue: number, asked: boolean): void;
@@ -126,9 +128,12 @@ export class CommandQueue {
     if (this.#batch !== undefined) throw new GuestError("the queue is a batch's; close the batch first");
     return new Promise((resolve) => {
       this.#counts.submitted++;
-      const outstanding = { sequence: this.#sequence, command, submitted: this.#timeline.now(), resolve };
+      const submitted = this.#timeline.now();
+      // Before all else, for to wake up takes longer than that.
+      if (this.#dead === undefined && !this.#closing) this.#listener.rouse();
+      const outstanding = { sequence: this.#sequence, command, submitted, resolve };
       this.#sequence = (this.#sequence + 1) | 0;
-      this.#listener.onSubmit(this.index, command.op);
+      this.#listener.onSubmit(this.index, command.op, submitted);
       if (this.#dead !== undefined) {
         this.#refuse(outstanding, { ...this.#dead, results: [] });
         return;

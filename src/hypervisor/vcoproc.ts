@@ -36,7 +36,7 @@ export interface Host {
   /** Wakes the coprocessor, which has this vcoproc's context: it finds the work by itself. */
   ring(): void;
   /** A command is about to come: the coprocessor may begin to wake up while it is decided who has it. */
-  rouse(): void;
+  rouse(vcoproc: Vcoproc): void;
   /** This vcoproc has work and does not have the coprocessor. */
   onWake(vcoproc: Vcoproc): void;
   /** Makes queues of this vcoproc known to the coprocessor. */
@@ -127,9 +127,8 @@ export class Vcoproc {
       tell: (index, service, sequence) => host.serveQueue(this, index, service, sequence),
       blame: (what) => host.blame(this, what, false),
       // Written out, for to spread an object in front of others takes microseconds. Of the default queue it is not said.
-      onSubmit: (queue, op) => {
-        const at = timeline.now();
-        host.rouse();
+      rouse: () => host.rouse(this),
+      onSubmit: (queue, op, at) => {
         const { name: vcoproc } = this;
         settings.trace(
           queue === 0 ? { at, kind: 'submit', vcoproc, op } : { at, kind: 'submit', vcoproc, queue, op },

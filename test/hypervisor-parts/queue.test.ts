@@ -62,12 +62,14 @@ function setUp(capacity: number, at = soon) {
   let now = 0;
   const timeline: Timeline = { now: () => instant(++now), at };
   const submitted: number[] = [];
+  let roused = 0;
   const shown: undefined[] = [];
   const corrupt: number[] = [];
   const completed: Completion[] = [];
   const latencies: number[] = [];
   const queue = new CommandQueue(0, capacity, timeline, {
     over: () => false,
+    rouse: () => void (roused += submitted.length === roused ? 1 : NaN),
     onSubmit: (_queue, op) => submitted.push(op),
     onShown: () => void shown.push(undefined),
     onCorrupt: (queue) => corrupt.push(queue),
@@ -77,7 +79,7 @@ function setUp(capacity: number, at = soon) {
       latencies.push(latency);
     },
   });
-  return { queue, shown, corrupt, submitted, completed, latencies };
+  return { queue, shown, corrupt, submitted, completed, latencies, roused: () => roused };
 }
 
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
@@ -90,6 +92,16 @@ const isOver = (promise: Promise<unknown>): Promise<boolean> =>
   Promise.race([promise.then(() => true), Promise.resolve().then(() => Promise.resolve(false))]);
 
 describe('a command queue', () => {
+  test('rouses its coprocessor before all else, and not for what it refuses', async () => {
+    const { queue, roused } = setUp(4);
+    void queue.submit({ op: 1 });
+    void queue.submit({ op: 2 });
+    expect(roused()).toBe(2);
+    queue.fail('failed', 'for the test', true);
+    await queue.submit({ op: 3 });
+    expect(roused()).toBe(2);
+  });
+
   type Deed = { readonly kind: 'submit' | 'fetch' | 'serve' | 'drain' | 'post'; readonly count: number };
   const deeds: fc.Arbitrary<Deed> = fc.record({
     kind: fc.constantFrom('submit', 'fetch', 'serve', 'drain', 'post'),

@@ -157,14 +157,16 @@ class ThreadPort implements CoprocessorPort {
   readonly #words: Int32Array;
   readonly #bell: Doorbell;
   readonly #gone: Promise<string>;
+  readonly #cores: number;
   #isGone = false;
   /** A wait for the coprocessor's bell is under way. */
   #listens = false;
-  #wake: () => void = () => {};
+  #wake: (roused: boolean) => void = () => {};
   #reason: string | undefined;
 
   constructor(workerData: CoprocessorWorkerData, listener: PortListener, watch: Watch, onGone: () => void) {
     const { spec, spinners, number } = workerData;
+    this.#cores = workerData.cores;
     // A heap that is to be exhausted is one that has an end.
     const resourceLimits = spec.ailments === undefined ? {} : { maxOldGenerationSizeMb: HEAP_MB };
     this.#worker = new Worker(BOOT, { workerData, name: spec.id, execArgv: [], resourceLimits });
@@ -198,8 +200,10 @@ class ThreadPort implements CoprocessorPort {
 
   /** Whoever is about to submit will want to hear of it: this thread does not go back to sleep at once either. */
   rouse(): void {
+    // On one core whoever is woken waits for this thread.
+    if (this.#cores < 2) return;
     this.#bell.ring();
-    this.#wake();
+    this.#wake(true);
   }
 
   attach(context: ContextSpec): Promise<Outcome<void>> {
@@ -236,30 +240,34 @@ class ThreadPort implements CoprocessorPort {
 
   async #listen(bell: Doorbell, listener: PortListener, watch: Watch): Promise<void> {
     const came = (): boolean => bell.rang || this.#isGone;
+    let roused = false;
     while (!this.#isGone) {
       // Marked before looking, so that an event between looking and sleeping rings.
       bell.watch();
       listener.onEvents();
-      if (await watch.keep(came)) continue;
+      const more = roused ? await watch.expect(came) : await watch.keep(came);
+      roused = false;
+      if (more) continue;
       bell.arm();
       listener.onEvents();
-      await this.#sleep(bell);
+      roused = await this.#sleep(bell);
     }
   }
 
-  /** Until the coprocessor rings, or something for it is about to come. One wait lasts over several sleeps. */
-  async #sleep(bell: Doorbell): Promise<void> {
-    const awake = new Promise<void>((resolve) => (this.#wake = resolve));
+  /** Until the coprocessor rings, or something for it is about to come: says which. One wait lasts over several sleeps. */
+  async #sleep(bell: Doorbell): Promise<boolean> {
+    const awake = new Promise<boolean>((resolve) => (this.#wake = resolve));
     if (!this.#listens) {
       this.#listens = true;
       void bell.rung().then(() => {
         this.#listens = false;
         // Only now is the bell disarmed, and whoever sleeps by then has to arm it again.
-        this.#wake();
+        this.#wake(false);
       });
     }
-    await awake;
+    const roused = await awake;
     this.#wake = () => {};
+    return roused;
   }
 }
 

@@ -35,7 +35,7 @@ export class Spinners {
 
   /** Looks for work that was announced: whoever is waited for has begun to write it. Needs no credit and gives none. */
   expect(found: () => boolean): void {
-    if (this.#most > 0) this.#look(found, SPIN_NS);
+    this.#look(found, SPIN_NS);
   }
 
   /**
@@ -44,18 +44,22 @@ export class Spinners {
    */
   spin(found: () => boolean, sharers: number): boolean {
     if (this.#credit === 0 && ++this.#pauses % PROBE !== 0) return false;
-    const others = bitsIn(Atomics.or(this.#who, 0, this.#bit) & ~this.#bit);
-    const work = others < this.#most && this.#look(found, SPIN_NS / Math.max(1, sharers));
-    Atomics.and(this.#who, 0, ~this.#bit);
-    if (others >= this.#most) return false;
+    const work = this.#look(found, SPIN_NS / Math.max(1, sharers));
+    if (work === undefined) return false;
     this.#credit = work ? CREDIT : Math.max(0, this.#credit - 1);
     return work;
   }
 
-  #look(found: () => boolean, length: number): boolean {
-    const until = this.#now() + length;
-    let work = found();
-    while (!work && this.#now() < until) work = found();
+  /** Undefined where there is no core for it. */
+  #look(found: () => boolean, length: number): boolean | undefined {
+    const others = bitsIn(Atomics.or(this.#who, 0, this.#bit) & ~this.#bit);
+    let work: boolean | undefined;
+    if (others < this.#most) {
+      const until = this.#now() + length;
+      work = found();
+      while (!work && this.#now() < until) work = found();
+    }
+    Atomics.and(this.#who, 0, ~this.#bit);
     return work;
   }
 }

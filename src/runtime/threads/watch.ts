@@ -1,5 +1,7 @@
 /** Longer than the shortest slices in use: who waits for the end of one should still be awake when it comes. */
 const WATCH_NS = 1_200_000;
+/** A short command of a coprocessor that sleeps is back by then: to wake it takes 50 us, and its hearing as long. */
+const EXPECT_NS = 150_000;
 /** Watches in a row that may be in vain. */
 const CREDIT = 4;
 /** After that, one in so many is kept, to see whether times have changed. */
@@ -24,17 +26,25 @@ export class Watch {
     this.#turn = turn;
   }
 
+  /** Waits for what was just asked for: not long, and without credit, which it would always earn. */
+  expect(came: () => boolean): Promise<boolean> {
+    return this.#look(came, EXPECT_NS);
+  }
+
   /** Whether `came` came true meanwhile. */
   async keep(came: () => boolean): Promise<boolean> {
     if (this.#credit === 0 && ++this.#pauses % PROBE !== 0) return false;
-    const until = this.#now() + WATCH_NS;
+    const paid = await this.#look(came, WATCH_NS);
+    this.#credit = paid ? CREDIT : Math.max(0, this.#credit - 1);
+    return paid;
+  }
+
+  async #look(came: () => boolean, length: number): Promise<boolean> {
+    const until = this.#now() + length;
     while (this.#free() && this.#now() < until) {
       await this.#turn();
-      if (!came()) continue;
-      this.#credit = CREDIT;
-      return true;
+      if (came()) return true;
     }
-    this.#credit = Math.max(0, this.#credit - 1);
     return false;
   }
 }

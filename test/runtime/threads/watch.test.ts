@@ -24,6 +24,18 @@ describe('the thread of the hypervisor, which waits', () => {
     expect(turns()).toBe(3);
   });
 
+  test('waits for what was asked for not as long, whatever was in vain before, and earns nothing by it', async () => {
+    const { kept, turns } = watch();
+    for (let vain = 0; vain < 4; vain++) await kept.keep(() => false);
+    const before = turns();
+    expect(await kept.expect(() => turns() === before + 1)).toBe(true);
+    expect(await kept.expect(() => false)).toBe(false);
+    expect(turns() - before).toBeLessThan(5);
+    const after = turns();
+    await kept.keep(() => false);
+    expect(turns()).toBe(after);
+  });
+
   test('stops in time', async () => {
     const { kept, turns } = watch();
     expect(await kept.keep(() => false)).toBe(false);
