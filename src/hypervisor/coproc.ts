@@ -230,11 +230,8 @@ export class SharedCoproc {
     if (!this.mustLeave(vcoproc)) this.#supervisor.link.rouse();
   }
 
-  async addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined> {
-    const { link } = this.#supervisor;
-    const added = await link.addQueues(vcoproc.slot, queues);
-    const gone = link !== this.#supervisor.link || this.#supervisor.down;
-    return added.kind === 'failed' && gone ? undefined : added;
+  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>> {
+    return this.#supervisor.link.addQueues(vcoproc.slot, queues);
   }
 
   serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void {

@@ -12,8 +12,8 @@ export interface QueueHost extends Pick<QueueListener, 'over' | 'rouse' | 'onSub
   sleeps(): boolean;
   /** There is new work. */
   kick(): void;
-  /** Makes queues known to the coprocessor. Nothing, when it is gone. */
-  addQueues(queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined>;
+  /** Makes queues known to the coprocessor. One that is gone answers when it is known to be. */
+  addQueues(queues: readonly QueueSpec[]): Promise<Outcome<void>>;
   /** Tells the coprocessor how to serve a queue; it answers when no command of one that it serves no more is under way. */
   tell(index: number, service: QueueService, sequence: number): void;
   blame(what: string): void;

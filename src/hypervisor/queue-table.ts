@@ -43,6 +43,8 @@ export class QueueTable {
   /** Queues that the coprocessor does not know yet, and whether it is being told of some. */
   #unsent: Entry[] = [];
   #sending = false;
+  /** The coprocessor knows the context: until then it is told of no queue that came since it was told of the context. */
+  #attached = false;
   /** Batches that asked for something while the guest was not to hear of it. */
   readonly #deferred = new Set<number>();
   /** Queues that nobody rang for may have commands. */
@@ -306,11 +308,13 @@ export class QueueTable {
    * second, for which its owner waits.
    */
   unknown(): void {
+    this.#attached = false;
     for (const entry of this.#entries.values()) entry.known = 'no';
   }
 
   /** A coprocessor is about to know the context, with all queues that are among the `specs` now. */
   attaching(): void {
+    this.#attached = false;
     this.#unsent = [];
     for (const entry of this.#entries.values()) {
       entry.known = 'sent';
@@ -320,6 +324,7 @@ export class QueueTable {
 
   /** It knows the context. */
   attached(): void {
+    this.#attached = true;
     for (const entry of this.#entries.values()) this.#onKnown(entry);
     void this.#send();
   }
@@ -362,18 +367,17 @@ export class QueueTable {
   async #send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
-    while (this.#unsent.length > 0) {
+    while (this.#attached && this.#unsent.length > 0) {
       const some = this.#unsent.splice(0, QUEUES_OF_A_MESSAGE);
       for (const entry of some) {
         entry.known = 'sent';
         entry.changed = false;
       }
       const added = await this.#host.addQueues(some.map(spec));
-      // A coprocessor that is gone has a successor, which is told of all.
-      if (added === undefined) continue;
       for (const entry of some) {
         if (added.kind === 'ok') this.#onKnown(entry);
-        else this.#giveUp(entry, added.reason);
+        // A coprocessor that is gone has a successor, which is told of all: that is under way, or done.
+        else if (this.#attached && entry.known === 'sent') this.#giveUp(entry, added.reason);
       }
     }
     this.#sending = false;

@@ -40,7 +40,7 @@ export interface Host {
   /** This vcoproc has work and does not have the coprocessor. */
   onWake(vcoproc: Vcoproc): void;
   /** Makes queues of this vcoproc known to the coprocessor. */
-  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void> | undefined>;
+  addQueues(vcoproc: Vcoproc, queues: readonly QueueSpec[]): Promise<Outcome<void>>;
   /** Tells the coprocessor how to serve one. */
   serveQueue(vcoproc: Vcoproc, index: number, service: QueueService, sequence: number): void;
   blame(vcoproc: Vcoproc, what: string, reset: boolean): void;

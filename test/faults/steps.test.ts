@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, test } from 'vitest';
 import { ms, us } from '../../src/base/units.ts';
 import type { Runtime } from '../../src/contract/port.ts';
 import type { Fault } from '../../src/faults/plan.ts';
@@ -126,6 +126,25 @@ describe('in simulation, every call of a step fails once:', () => {
     },
     30_000,
   );
+});
+
+test('a queue that cannot be had while its coprocessor comes back says so, and the next one is served', async () => {
+  const kill: Fault = { fault: 'kill', coproc: 'gpu0', when: { event: 'submit', nth: 1, plus: us(20) } };
+  const faults = [kill, failing('queue-create', 1)];
+  await withRig('simulated', { coprocs: [coproc('gpu0')], faults: { faults } }, async (rig) => {
+    const ends: string[] = [];
+    await rig.domain('a', { gpu0: 'spin' }, async (domain) => {
+      const gpu = domain.coproc('gpu0');
+      // The first fails as its coprocessor dies, the second is had at that moment.
+      const queues = [() => gpu, () => gpu.createQueue(), () => gpu.createQueue()];
+      for (const queue of queues) {
+        const { status, reason } = await queue().submit({ op: 4, args: [100_000] });
+        ends.push(reason ?? status);
+      }
+    });
+    await rig.run();
+    expect(ends).toEqual(['coprocessor reset', `its command queue 1 was not created: ${SAID}`, 'ok']);
+  });
 });
 
 describe('on threads:', () => {
