@@ -58,11 +58,14 @@ export interface Settled {
    * could not be loaded, or it faulted.
    */
   readonly outcome: 'ran' | 'denied' | 'failed';
-  /** What it had the coprocessor for since it was settled last: time outside of its slices counts, too. */
+  /**
+   * What it had the coprocessor for since it was settled last: time outside of its slices counts, too, and so does
+   * what it took to be quiet when it was asked to leave.
+   */
   readonly ran: Duration;
   /** Of `ran`, the part past the end of its slice for which it had been asked to leave. */
   readonly overrun: Duration;
-  /** The time that switching to it took. */
+  /** The time that switching to it took, from when the one before it was quiet. */
   readonly switching: Duration;
   readonly now: Instant;
 }

@@ -2,7 +2,7 @@ import { compileTable } from '../../machines/table.ts';
 import { coprocessorMachine, type CoprocessorEvent } from '../../machines/coprocessor.ts';
 import { InvariantError, assert, present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
-import { NO_TIME, START, after, before, ns, type Duration, type Instant } from '../base/units.ts';
+import { NO_TIME, START, after, before, between, ns, type Duration, type Instant } from '../base/units.ts';
 import type { Device, Platform } from '../contract/platform.ts';
 import type { ContextSpec, CoprocessorSpec, QueueSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
@@ -211,7 +211,7 @@ export class CoprocessorCore implements CoreParts {
       this.#drainPosted();
       const next = to === NO_SLOT ? undefined : this.#contexts.get(to);
       assert(to === NO_SLOT || next !== undefined, 'the hypervisor switches to contexts that it attached');
-      const request = { next, sequence, slice, atEnd, started: undefined };
+      const request = { next, sequence, slice, atEnd, started: undefined, drained: NO_TIME };
       if (this.loaded === undefined) {
         this.#since(request);
         this.#come(request, 0, undefined);
@@ -297,6 +297,7 @@ export class CoprocessorCore implements CoreParts {
       );
       return TURN.again;
     }
+    request.drained = between(this.#since(request), this.host.now());
     // What it raised and finished is told before it counts as whole. The bell is for the end of the turn.
     this.#releaseInterrupts(context, undefined);
     this.reporter.show();
@@ -333,8 +334,9 @@ export class CoprocessorCore implements CoreParts {
   /** Whoever is loaded now has the coprocessor. */
   #switched(request: SwitchRequest, saved: number, loaded: number, more: boolean): void {
     const slot = this.loaded?.slot ?? NO_SLOT;
+    const { sequence, drained } = request;
     const started = this.#since(request);
-    this.reporter.switched(slot, this.host.now(), request.sequence, saved, loaded, more, started);
+    this.reporter.switched(slot, this.host.now(), sequence, saved, loaded, more, started, drained);
   }
 
   // ---- running the loaded context

@@ -1,4 +1,4 @@
-import type { Instant } from '../base/units.ts';
+import { START, after, type Duration, type Instant } from '../base/units.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, writeInstant, writeText } from '../memory/channel.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
@@ -36,6 +36,7 @@ export class Reporter {
     loaded: number,
     more: boolean,
     started: Instant,
+    drained: Duration,
   ): void {
     const draft = this.#begin(EVENT.switched, slot, now);
     draft[4] = sequence;
@@ -43,6 +44,7 @@ export class Reporter {
     draft[6] = loaded;
     draft[7] = more ? 1 : 0;
     writeInstant(draft, 8, started);
+    writeInstant(draft, 10, after(START, drained));
     this.#send();
   }
 

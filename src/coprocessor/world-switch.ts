@@ -19,6 +19,8 @@ export interface SwitchRequest {
   readonly atEnd: boolean;
   /** Since when the context that leaves is asked to; `undefined` before. */
   started: Instant | undefined;
+  /** For how long it went on after that, until it could be taken out. */
+  drained: Duration;
 }
 
 /** Steps 4 to 6: the context, which is quiet, leaves. Returns the bytes that changed hands. */

@@ -332,9 +332,9 @@ export class SharedCoproc {
     if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
   }
 
-  settle(outcome: Settled['outcome']): void {
+  settle(outcome: Settled['outcome'], drained = NO_TIME): void {
     this.#count();
-    this.tenancy.settle(outcome);
+    this.tenancy.settle(outcome, drained);
   }
 
   /** Adds what the coprocessor counted since: often enough that it has not begun from zero again meanwhile. */

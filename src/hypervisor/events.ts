@@ -1,5 +1,5 @@
 import { InvariantError, present } from '../base/assert.ts';
-import { between, us, type Duration, type Instant } from '../base/units.ts';
+import { START, between, us, type Duration, type Instant } from '../base/units.ts';
 import type { DmaFaultEvent } from '../contract/events.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
@@ -41,7 +41,10 @@ export interface Switched {
   readonly loaded: number;
   /** The context that left has more to do. */
   readonly leftWithWork: boolean;
+  /** From being asked to leave to the next one's being there. */
   readonly cost: Duration;
+  /** Of that, what passed until the context that left was quiet. */
+  readonly drained: Duration;
   /** The context that should come is there. */
   readonly arrived: boolean;
 }
@@ -64,6 +67,7 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
         loaded: word(6),
         leftWithWork: word(7) === 1,
         cost: between(readInstant(words, at + 8), when),
+        drained: between(START, readInstant(words, at + 10)),
         arrived: slot !== NO_SLOT,
       });
     case EVENT.denied:

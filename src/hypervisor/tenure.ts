@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { after, between, type Duration, type Instant } from '../base/units.ts';
+import { NO_TIME, after, between, sum, type Duration, type Instant } from '../base/units.ts';
 import type { Timeline } from '../contract/port.ts';
 import type { Watchdogs } from '../contract/recovery.ts';
 import type { Scheduler, Settled } from '../contract/scheduler.ts';
@@ -82,17 +82,20 @@ export class Tenancy {
     if (this.#current !== undefined) this.#current.asked = undefined;
   }
 
-  /** Ends the present stay and tells the scheduler what really happened. */
-  settle(outcome: Settled['outcome']): void {
+  /**
+   * Ends the present stay and tells the scheduler what really happened. `drained`: how long it went on in the switch
+   * that ends it, which is part of what a switch takes, and is its own all the same.
+   */
+  settle(outcome: Settled['outcome'], drained = NO_TIME): void {
     const tenure = this.#current;
     if (tenure === undefined) return;
     this.#current = undefined;
     tenure.cancelWatchdog();
     const { vcoproc, slice, switching } = tenure;
-    const ran = vcoproc.unsettled();
+    const ran = sum(vcoproc.unsettled(), drained);
     // Past its slice *and* asked to leave: what the hypervisor was late by is nobody's debt.
     const since = tenure.asked ?? vcoproc.time;
-    const overrun = Math.max(0, Math.min(ran - slice, vcoproc.time - since)) as Duration;
+    const overrun = Math.max(0, Math.min(ran - slice, vcoproc.time - since + drained)) as Duration;
     vcoproc.overrun = (vcoproc.overrun + overrun) as Duration;
     const now = this.#landlord.timeline.now();
     tenure.decidedBy.settle({ vcoproc: vcoproc.name, outcome, ran, overrun, switching, now });

@@ -50,7 +50,7 @@ interface Switching {
   mapWindow(vcoproc: Vcoproc): void;
   mustLeave(vcoproc: Vcoproc): boolean;
   excused(again: () => void): boolean;
-  settle(outcome: Settled['outcome']): void;
+  settle(outcome: Settled['outcome'], drained?: Duration): void;
   reschedule(): void;
   left(vcoproc: Vcoproc): void;
   refuse(vcoproc: Vcoproc, reason: string): void;
@@ -138,7 +138,7 @@ export class WorldSwitch {
   }
 
   /** Steps 8 and 9. */
-  onSwitched(sequence: number, { saved, loaded, leftWithWork, cost, arrived }: Switched): void {
+  onSwitched(sequence: number, { saved, loaded, leftWithWork, cost, drained, arrived }: Switched): void {
     const attempt = this.#attempt;
     if (attempt?.sequence !== sequence) return;
     const coproc = this.#coproc;
@@ -148,7 +148,7 @@ export class WorldSwitch {
     coproc.switchCost.record(cost);
     // Nobody but its guest can have given it more since the coprocessor looked.
     if (from !== undefined && coproc.current === from)
-      this.departed(from, leftWithWork || from.queues.unfetched);
+      this.departed(from, leftWithWork || from.queues.unfetched, drained);
     coproc.current = arrived ? to?.vcoproc : undefined;
     coproc.trace({
       at: coproc.now,
@@ -161,7 +161,8 @@ export class WorldSwitch {
       loaded: bytes(loaded),
     });
     if (to !== undefined && arrived) {
-      coproc.tenancy.begin(to.vcoproc, to.slice, cost, attempt.decidedBy);
+      // Who comes does not pay for how long the one before it took to be quiet.
+      coproc.tenancy.begin(to.vcoproc, to.slice, (cost - drained) as Duration, attempt.decidedBy);
       // Its domain may have been paused or destroyed on the way.
       if (!coproc.mustLeave(to.vcoproc)) coproc.mapWindow(to.vcoproc);
     } else if (to !== undefined) this.#unused(attempt.decidedBy, to, 'denied');
@@ -224,10 +225,10 @@ export class WorldSwitch {
     if (attempt?.to !== undefined) this.#unused(attempt.decidedBy, attempt.to, 'denied');
   }
 
-  /** The context of `from` is whole in its image. */
-  departed(from: Vcoproc, hasWork: boolean): void {
+  /** The context of `from` is whole in its image; `drained` is how long it went on when it was asked to leave. */
+  departed(from: Vcoproc, hasWork: boolean, drained = NO_TIME): void {
     const coproc = this.#coproc;
-    coproc.settle('ran');
+    coproc.settle('ran', drained);
     // A paused, isolated or removed vcoproc is not the scheduler's to choose, work or not.
     from.move(hasWork && !coproc.mustLeave(from) ? 'LEFT' : 'LEFT_IDLE');
     if (from.state === 'waiting') coproc.scheduler.wake(from.name, coproc.now);

@@ -55,7 +55,7 @@ export const CONTROL = {
 export const EVENT = {
   /** 4 the state's index in COPROC_STATES. */
   state: 1,
-  /** 4 sequence, 5 bytes saved, 6 bytes loaded, 7 whether the context that left has more to do, 8 cost low, 9 high. */
+  /** 4 sequence, 5 bytes saved, 6 bytes loaded, 7 whether the context that left has more to do, 8 since when, 10 of that, the time until it was quiet. */
   switched: 2,
   /** 4 sequence, 5 microseconds to ask again after. */
   denied: 3,

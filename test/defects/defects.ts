@@ -174,8 +174,9 @@ export const defects: Readonly<Record<string, Defect>> = {
     what: 'a device that asked for time to stop is handed on, half stopped',
     build: () =>
       patch(WorldSwitch.prototype, 'onDenied', function (_original, sequence) {
-        const cost = 0 as Duration;
-        this.onSwitched(sequence, { saved: 0, loaded: 0, leftWithWork: true, cost, arrived: true });
+        const none = 0 as Duration;
+        const times = { cost: none, drained: none };
+        this.onSwitched(sequence, { saved: 0, loaded: 0, leftWithWork: true, ...times, arrived: true });
       }),
   },
   'a failed switch panics': {

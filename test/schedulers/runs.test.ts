@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { mib, ms, us, type Duration } from '../../src/base/units.ts';
+import { between, kib, mib, ms, us, type Duration } from '../../src/base/units.ts';
 import type { CoprocDescription } from '../../src/contract/system.ts';
 import type { RunReport } from '../../src/contract/report.ts';
+import type { SchedulerSettings, Settled } from '../../src/contract/scheduler.ts';
+import { schedulers } from '../../src/schedulers/index.ts';
 import { BUSY, UNTIL_TOLD, TELL, firmwareText, ownFirmware } from '../hostile/support.ts';
 import { RUNTIMES, coproc, withRig, type Main, type Rig } from '../rig.ts';
 
@@ -245,5 +247,44 @@ describe('admission', () => {
           'domain a: gpu0 does not take a/gpu0: credit has no parameter weigth: expected one of weight, cap; did you mean weight?',
       });
     });
+  });
+});
+
+it('who is asked to leave pays for what it takes to be quiet, and not who comes', async () => {
+  const settled: Settled[] = [];
+  const recording = Object.fromEntries(
+    Object.entries(schedulers).map(([name, { create }]) => [
+      name,
+      {
+        create: (settings: SchedulerSettings) => {
+          const scheduler = create(settings);
+          if ('kind' in scheduler) return scheduler;
+          const settle = (report: Settled): void => (settled.push(report), scheduler.settle(report));
+          return { ...scheduler, settle };
+        },
+      },
+    ]),
+  );
+  // A step takes 1.4 ms at this clock, many slices.
+  const gpu0 = with_('equal-share', us(50), { clock: 100_000_000, localMemory: kib(64) });
+  await withRig('simulated', { coprocs: [gpu0], schedulers: recording }, async (rig) => {
+    const waits: number[] = [];
+    await rig.domain('slow', { gpu0: 'pattern' }, async (domain) => {
+      for (let seed = 1; seed <= 8; seed++) await domain.coproc('gpu0').submit({ op: 1, args: [seed] });
+    });
+    await rig.domain('quick', { gpu0: 'noop' }, async (domain) => {
+      for (let word = 0; word < 8; word++) {
+        const begun = rig.runtime.timeline.now();
+        await domain.coproc('gpu0').submit({ op: 1, args: [word] });
+        waits.push(between(begun, rig.runtime.timeline.now()));
+      }
+    });
+    await rig.run();
+    const of = (name: string): Settled[] => settled.filter(({ vcoproc }) => vcoproc === `${name}/gpu0`);
+    expect(Math.max(...of('quick').map(({ switching }) => switching))).toBeLessThan(us(100));
+    expect(Math.max(...of('slow').map(({ overrun }) => overrun))).toBeGreaterThan(ms(1));
+    for (const { ran, overrun } of settled) expect(overrun).toBeLessThanOrEqual(ran);
+    // Two steps, the one that it came in and the one that was being drained.
+    expect(Math.max(...waits)).toBeLessThan(ms(5));
   });
 });
