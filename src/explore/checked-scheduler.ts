@@ -1,4 +1,4 @@
-import { NO_TIME, between, us, type Duration, type Instant } from '../base/units.ts';
+import { NO_TIME, after, between, us, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Scheduler, SchedulerFactory } from '../contract/scheduler.ts';
 import { BrokenLawError } from './decisions.ts';
@@ -15,6 +15,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
   const open: VcoprocId[] = [];
   const waits = new Map<VcoprocId, { readonly since: Instant; bound: number }>();
   let lastPick: { readonly at: Instant; readonly slice: Duration } | undefined;
+  /** Nobody may have the coprocessor until then: a slot that stays empty can end late, too. */
+  let emptyUntil: Instant | undefined;
   /** How long the worst stay until now was, past its slice. */
   let late = NO_TIME;
   /** Who has the coprocessor when a wait begins may be somebody that the scheduler does not count any more. */
@@ -24,9 +26,8 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
   const overran = new Map<VcoprocId, number>();
   /** A stay can be no later than the next decision. */
   const observe = (now: Instant): void => {
-    if (lastPick === undefined) return;
-    const past = (between(lastPick.at, now) - lastPick.slice) as Duration;
-    if (past > late) late = past;
+    const ends = lastPick === undefined ? now : after(lastPick.at, lastPick.slice);
+    late = Math.max(late, between(ends, now), between(emptyUntil ?? now, now)) as Duration;
   };
   const waitsFrom = (vcoproc: VcoprocId, now: Instant): void => {
     if (!open.includes(vcoproc)) waits.set(vcoproc, { since: now, bound: boundOf(vcoproc) });
@@ -68,6 +69,7 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       observe(now);
       const decision = inner.pick(now);
       if (decision.kind === 'idle') {
+        emptyUntil = decision.until;
         hold(
           awake.size === 0 || decision.until !== undefined,
           () => `nobody is picked, and ${[...awake].join(', ')} woke`,
@@ -78,6 +80,7 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       hold(awake.has(decision.vcoproc), () => `${decision.vcoproc} is picked and asleep`);
       hold(decision.slice > 0, () => `${decision.vcoproc} is given ${decision.slice} ns`);
       lastPick = { at: now, slice: decision.slice };
+      emptyUntil = undefined;
       if (decision.slice > longest) longest = decision.slice;
       const wait = waits.get(decision.vcoproc);
       waits.delete(decision.vcoproc);

@@ -14,7 +14,8 @@ interface Saved {
 
 /**
  * A model of every context that is not in a coprocessor, kept beside the images and compared with what a
- * coprocessor really holds once the context has come back. Fresh contexts of one firmware are all alike. The copies
+ * coprocessor really holds once the context has come back. Fresh contexts of one firmware on one kind of coprocessor
+ * are all alike. The copies
  * are the run's own memory: new ones for each run had the collector look at the whole heap every hundred runs, and
  * forget the optimised code of whoever was not at work then.
  */
@@ -28,12 +29,12 @@ export function contextModel(source: MemorySource): ContextWitness {
       else observe(core, context, before);
     },
     arrived(core, context, fresh) {
-      const { digest } = context.spec.firmware;
-      const before = fresh ? first.get(digest) : saved.get(context.spec.image);
+      const kind = `${core.platform.compatible} ${context.spec.firmware.digest}`;
+      const before = fresh ? first.get(kind) : saved.get(context.spec.image);
       if (before === undefined) {
         if (!fresh)
           throw new BrokenLawError(LAW, `context ${context.slot} on ${core.spec.id} was never saved`);
-        first.set(digest, copyOf(core, context, source));
+        first.set(kind, copyOf(core, context, source));
         return;
       }
       const broken = difference(core, context, before);

@@ -84,8 +84,8 @@ const RATES: Readonly<Record<string, readonly number[]>> = {
  * 2012), and all others are drawn uniformly.
  */
 export function seeded(seed: number): DecisionOracle {
-  const swarm = seededRandom(seed);
-  const random = seededRandom(swarm.bits());
+  const swarm = seededRandom(scattered(seed, 1));
+  const random = seededRandom(scattered(seed, 2));
   const rates = new Map(
     Object.entries(RATES).map(([name, choices]) => [name, choices[swarm.below(choices.length)]!]),
   );
@@ -96,6 +96,17 @@ export function seeded(seed: number): DecisionOracle {
       return rate === undefined ? draw(random, options) : 1 + draw(random, options - 1);
     };
   });
+}
+
+/**
+ * The `nth` of the many seeds that one stands for. Seeds of campaigns follow each other, and what the generator draws
+ * first is little more than its seed: without this, all of them drew the same at first (MurmurHash3's finalizer).
+ */
+function scattered(seed: number, nth: number): number {
+  let bits = seed ^ Math.imul(nth, 0x9e3779b9);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
 }
 
 const draw = (random: Random, options: number): number => Math.floor(random.unit() * options);

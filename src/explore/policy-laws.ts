@@ -15,6 +15,9 @@ const broken = (law: keyof typeof LAW, what: string): never => {
   throw new BrokenLawError(LAW[law], what);
 };
 
+/** Why a vcoproc is isolated that did nothing itself. */
+const ELSEWHERE = 'its domain is isolated';
+
 /** No run is as long: within this, all faults count. */
 const FOR_EVER = seconds(60);
 
@@ -23,6 +26,11 @@ interface Told {
   readonly limit: Limit;
   renewals: number;
   isolated: boolean;
+  /**
+   * It was isolated for what its domain did elsewhere, and may be in its coprocessor or on its way: a switch to it goes
+   * to its end and is the last, and it is taken out if it does not leave.
+   */
+  mayBeThere: boolean;
 }
 
 /** What a system says of recovery, held against what becomes of whoever is at fault. A broken law throws. */
@@ -35,7 +43,13 @@ export class PolicyLaws {
     for (const { id, recovery } of coprocs)
       for (const { description } of domains) {
         const { onFault, faults } = { ...RECOVERY, ...recovery };
-        const told = { policy: description.onFault ?? onFault, limit: faults, renewals: 0, isolated: false };
+        const told = {
+          policy: description.onFault ?? onFault,
+          limit: faults,
+          renewals: 0,
+          isolated: false,
+          mayBeThere: false,
+        };
         this.#vcoprocs.set(`${description.name}/${id}` as VcoprocId, told);
       }
   }
@@ -45,9 +59,13 @@ export class PolicyLaws {
     return this.#outlawed.has(domain);
   }
 
+  /** Whether there is a coprocessor that takes nobody any more. */
+  get outOfService(): boolean {
+    return this.#outOfService.size > 0;
+  }
+
   onEvent(event: TraceEvent): void {
-    if (event.kind === 'switch' && event.to !== null && this.#vcoprocs.get(event.to)?.isolated === true)
-      broken('isolated', `${event.to} has ${event.coproc} again`);
+    if (event.kind === 'switch') this.#onSwitch(event);
     if (event.kind !== 'recovery') return;
     const { coproc, vcoproc, step } = event;
     if (step === 'out-of-service') this.#outOfService.add(coproc);
@@ -57,12 +75,20 @@ export class PolicyLaws {
     if (told === undefined) return;
     const { policy, limit, isolated, renewals } = told;
     const so = `${String(vcoproc)} is ${step} with policy ${policy}, ${limit.most} faults, after ${renewals} renewals`;
-    if (isolated && step !== 'reset-coproc') broken('isolated', so);
+    if (isolated && step !== 'reset-coproc' && !(step === 'reset-vcoproc' && told.mayBeThere))
+      broken('isolated', so);
     if (step === 'renewed' && (policy !== 'ban' || (limit.within >= FOR_EVER && renewals + 1 >= limit.most)))
       broken('policy', so);
     if (step === 'banned' && (policy !== 'ban' || renewals + 1 < limit.most)) broken('policy', so);
     if (step === 'renewed') told.renewals++;
     if (step === 'isolated' && policy === 'isolate-domain') this.#outlawed.add(domainOf(vcoproc!));
+    told.mayBeThere = step === 'isolated' && event.why.startsWith(ELSEWHERE);
     told.isolated ||= step === 'banned' || step === 'isolated';
+  }
+
+  #onSwitch({ coproc, from, to }: Extract<TraceEvent, { kind: 'switch' }>): void {
+    const [left, came] = [from, to].map((name) => (name === null ? undefined : this.#vcoprocs.get(name)));
+    if (came?.isolated === true && !came.mayBeThere) broken('isolated', `${to} has ${coproc} again`);
+    if (left !== undefined) left.mayBeThere = false;
   }
 }

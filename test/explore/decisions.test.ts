@@ -66,6 +66,36 @@ describe('decisions', () => {
     expect(replayed(tape, false).choose('order', 3)).toBe(2);
   });
 
+  it('are drawn evenly over the seeds that a campaign has, from the first question on', () => {
+    const SEEDS = 2000;
+    const first = Array.from({ length: SEEDS }, (_, seed) => {
+      const oracle = seeded(seed + 1);
+      return Array.from({ length: 12 }, () => oracle.choose('scenario', 4));
+    });
+    for (let question = 0; question < 12; question++)
+      for (const answer of [0, 1, 2, 3]) {
+        const times = first.filter((answers) => answers[question] === answer).length;
+        // Seven standard deviations of a fair draw: 19 each.
+        expect(Math.abs(times - SEEDS / 4), `${answer} to question ${question}`).toBeLessThan(136);
+      }
+    // The same of pairs: which class is disturbed depends on no other.
+    const often = Array.from({ length: SEEDS }, (_, seed) => {
+      const oracle = seeded(seed + 1);
+      const share = (point: string): number =>
+        ask(
+          oracle,
+          Array.from({ length: 40 }, () => [point, 2] as const),
+        ).filter((one) => one > 0).length;
+      return [share('order') > 20, share('fault/0') > 20] as const;
+    });
+    const both = often.filter(([order, fault]) => order && fault).length / SEEDS;
+    const [order, fault] = [0, 1].map((at) => often.filter((one) => one[at]).length / SEEDS) as [
+      number,
+      number,
+    ];
+    expect(Math.abs(both - order * fault)).toBeLessThan(0.06);
+  });
+
   it('are all 0 when nothing is disturbed', () => {
     const oracle = undisturbed();
     expect(
