@@ -1,5 +1,6 @@
 import { ns, us, ms, type Duration } from '../base/units.ts';
 import {
+  GuestError,
   HIGHEST_PRIORITY,
   type Completion,
   type GuestBuffer,
@@ -154,8 +155,19 @@ class GuestState {
     if (at >= 0 && kind === 1) this.#lanes[at]!.queue.change(settings());
     else if (at >= 0) await this.#lanes.splice(at, 1)[0]!.queue.destroy();
     else if (this.#lanes.length < MOST_QUEUES) {
-      const queue = this.#coproc.createQueue({ capacity: 2 ** draw(5), ...settings() });
-      this.#lanes.push({ queue, sent: 0, heard: 0 });
+      const queue = this.#newQueue({ capacity: 2 ** draw(5), ...settings() });
+      if (queue !== undefined) this.#lanes.push({ queue, sent: 0, heard: 0 });
+    }
+  }
+
+  /** There may be no memory for it. */
+  #newQueue(settings: QueueSettings): GuestQueue | undefined {
+    const { run, coproc, domain } = this.#guest;
+    try {
+      return this.#coproc.createQueue(settings);
+    } catch (error) {
+      if (error instanceof GuestError && run.disturbed(coproc, domain.name)) return undefined;
+      throw error;
     }
   }
 
@@ -238,7 +250,7 @@ class GuestState {
       const times = 1 + draw(12);
       this.#promised += times;
       await this.#submit(lane, 11, [times, 2 + draw(20)]);
-      if (this.#interrupts > this.#promised)
+      if (this.#interrupts > this.#promised + run.strays(coproc))
         run.broken(
           LAW.interrupts,
           `${this.#name}: ${this.#interrupts} interrupts came, ${this.#promised} were asked for`,

@@ -55,7 +55,7 @@ export async function shrink(
     if (!taken || chunk > 1) chunk = Math.max(1, Math.floor(chunk / 2));
   }
   for (let place = 0; place < best.decisions.length && runs < mostRuns; place++) {
-    for (let smaller = best.decisions[place]!.choice >> 1; smaller > 0; smaller >>= 1) {
+    for (let smaller = half(best.decisions[place]!.choice); smaller > 0; smaller = half(smaller)) {
       const before = best;
       const decisions = before.decisions.map((decision, at) =>
         at === place ? { ...decision, choice: smaller } : decision,
@@ -65,6 +65,9 @@ export async function shrink(
   }
   return { result: best, runs };
 }
+
+/** Of up to 32 bits, without a sign. */
+const half = (choice: number): number => Math.floor(choice / 2);
 
 /** Fewer decisions first, then smaller ones. */
 const size = (decisions: readonly Decision[]): number =>

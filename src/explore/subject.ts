@@ -50,6 +50,8 @@ export interface RunView {
   disturbed(coproc: string, domain: string): boolean;
   /** This guest is about to do something to a coprocessor that may end in a reset or in isolation. */
   disturb(coproc: string): void;
+  /** Interrupts that faults raised on this coprocessor, beside those of commands, at most. */
+  strays(coproc: string): number;
   /** A law does not hold. */
   broken(law: string, what: string): void;
 }

@@ -2,12 +2,11 @@ import { messageOf } from '../base/said.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { NO_TIME, START, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
-import { coprocOf, type CoprocId } from '../contract/names.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { RunReport } from '../contract/report.ts';
 import { drawPlan } from '../faults/draw.ts';
 import { Injector, type FaultTargets } from '../faults/injector.ts';
-import { NO_FAULTS, showFault, type Fault, type FaultKind, type FaultPlan } from '../faults/plan.ts';
+import { NO_FAULTS, showFault, type Fault, type FaultPlan } from '../faults/plan.ts';
 import { targetsOf } from '../faults/targets.ts';
 import type { Domain } from '../hypervisor/domain.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -18,6 +17,7 @@ import { checkedPlatform } from './checked-platform.ts';
 import { checkedSchedulers } from './checked-scheduler.ts';
 import { contextModel } from './context-model.ts';
 import { BrokenLawError, mix, type Decision, type DecisionOracle } from './decisions.ts';
+import { Excuses } from './excuses.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { Marks } from './marks.ts';
 import { PolicyLaws } from './policy-laws.ts';
@@ -25,14 +25,6 @@ import { StepLaws, losesContexts } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
 import { unfinished } from './unfinished.ts';
 
-/** With these, a coprocessor may sleep until the hypervisor looks by itself. */
-const BELL_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  'drop-doorbells',
-  'lose-interrupts',
-  'delay-interrupts',
-]);
-
-const NOBODY: readonly CoprocId[] = [];
 const LEADS: readonly Duration[] = [NO_TIME, us(5), us(20)];
 
 export interface Failure {
@@ -98,15 +90,15 @@ class Trial implements RunView {
   readonly #marks = new Marks();
   readonly #faults: string[] = [];
   readonly #losses = new Map<string, number>();
-  readonly #disturbed = new Set<string>();
+  readonly #excuses = new Excuses();
   /** Domains that the fault plan destroyed or crashed. */
   readonly #hit = new Set<string>();
   readonly #domains: Domain[] = [];
   #system: BuiltSystem | undefined;
   #runtime: SimulatedRuntime | undefined;
   #hypervisor: Hypervisor | undefined;
-  #bellsFail = false;
-  #disturbedAll = false;
+  /** Domains are being created. */
+  #creating = true;
   #failure: Failure | undefined;
   #steps = 0;
 
@@ -168,27 +160,33 @@ class Trial implements RunView {
       onStep: () => this.#onStep(),
     });
     this.#runtime = simulated;
-    const runtime = this.#watched(injector.wrap(simulated));
-    const parts: Parts = {
-      runtime,
+    const parts = injector.parts({
+      runtime: simulated,
       platforms: Object.fromEntries(
         Object.entries(this.#subject.platforms).map(([name, platform]) => [name, checkedPlatform(platform)]),
       ),
       schedulers: checkedSchedulers(
         this.#subject.schedulers,
-        () => this.#disturbedAll || this.#disturbed.size > 0 || this.#faults.length > 0,
+        () => this.#excuses.any || this.#faults.length > 0,
       ),
       firmware: (name) => this.#subject.firmware(name),
-      trace: (event) => {
-        this.#onEvent(event);
-        injector.onEvent(event);
-      },
-    };
-    const hypervisor = this.#subject.hypervisor?.(parts) ?? new Hypervisor(parts);
+      trace: (event) => this.#onEvent(event),
+    });
+    const watched: Parts = { ...parts, runtime: this.#watched(parts.runtime) };
+    const hypervisor = this.#subject.hypervisor?.(watched) ?? new Hypervisor(watched);
     this.#hypervisor = hypervisor;
-    for (const description of system.coprocs) must(hypervisor.addCoproc(description));
+    // Under virtual time from the beginning: a coprocessor that cannot be started is gone a moment later.
+    await simulated.drive(this.#live(hypervisor, system, injector));
+    hypervisor.close();
+    this.#atTheEnd(hypervisor);
+  }
+
+  /** Creates all that there is, and runs it to its end. */
+  async #live(hypervisor: Hypervisor, system: BuiltSystem, injector: Injector): Promise<void> {
+    for (const description of system.coprocs) await this.#create(() => hypervisor.addCoproc(description));
     for (const { description, program, files } of system.domains) {
-      this.#domains.push(must(await hypervisor.createDomain(description, program, files)));
+      const domain = await this.#create(() => hypervisor.createDomain(description, program, files));
+      if (domain !== undefined) this.#domains.push(domain);
     }
     for (const { description, program, files } of system.refused) {
       const created = await hypervisor.createDomain(description, program, files);
@@ -199,12 +197,26 @@ class Trial implements RunView {
           `domain ${description.name} was given ${asked}, which there is not`,
         );
     }
+    this.#creating = false;
     const running = this.#domains.map((domain) => hypervisor.runDomain(domain));
     const targets = targetsOf(hypervisor);
     injector.start({ ...targets, domain: (name, what) => this.#toDomain(targets, name, what) });
-    await simulated.drive(Promise.all(running).then(() => undefined));
-    hypervisor.close();
-    this.#atTheEnd(hypervisor);
+    await Promise.all(running);
+  }
+
+  /**
+   * What fails of the fault plan is asked for again: nothing of it was kept. Gives nothing when that is in vain because
+   * a coprocessor is out of service.
+   */
+  async #create<T>(create: () => Outcome<T> | Promise<Outcome<T>>): Promise<T | undefined> {
+    for (;;) {
+      const before = this.#faults.length;
+      const created = await create();
+      if (created.kind === 'ok') return created.value;
+      if (this.#faults.length > before) continue;
+      if (this.#policies?.outOfService === true) return undefined;
+      throw new BrokenLawError('what failed leaves nothing behind', created.reason);
+    }
   }
 
   async #close(): Promise<void> {
@@ -258,7 +270,7 @@ class Trial implements RunView {
     if (this.#failure !== undefined) throw new StoppedError();
     const hypervisor = this.#hypervisor!;
     const { bound } = this.#system!;
-    this.#laws.onStep(hypervisor, this.#bellsFail ? NOBODY : this.#runtime!.forgotten);
+    this.#laws.onStep(hypervisor, this.#runtime!, this.#excuses.bells);
     if (now > bound.length) {
       throw new BrokenLawError(
         'healthy parts converge',
@@ -278,10 +290,10 @@ class Trial implements RunView {
     this.#marks.note(`injected: ${fault.fault}`);
     const { coproc } = fault as { coproc?: string };
     if (coproc !== undefined) this.#marks.note(`${fault.fault} while ${this.#marks.coproc(coproc)}`);
-    if (BELL_FAULTS.has(fault.fault)) this.#bellsFail = true;
-    if (coproc !== undefined) this.#disturbed.add(coproc);
-    else if ('vcoproc' in fault) this.#disturbed.add(coprocOf(fault.vcoproc));
-    else if (fault.fault === 'late-timers' || fault.fault === 'fail') this.#disturbedAll = true;
+    // Who asks for a domain asks again, and has lost nothing.
+    const again =
+      this.#creating && fault.fault === 'fail' && !('point' in fault.when && fault.when.point === 'start');
+    if (!again) this.#excuses.onFault(fault);
   }
 
   #toDomain(targets: FaultTargets, name: string, what: 'crash' | 'destroy' | 'pause' | 'unpause'): boolean {
@@ -298,11 +310,15 @@ class Trial implements RunView {
   }
 
   disturbed(coproc: string, domain: string): boolean {
-    return this.#disturbedAll || this.#disturbed.has(coproc) || this.#policies?.outlawed(domain) === true;
+    return this.#excuses.disturbed(coproc) || this.#policies?.outlawed(domain) === true;
   }
 
   disturb(coproc: string): void {
-    this.#disturbed.add(coproc);
+    this.#excuses.disturb(coproc);
+  }
+
+  strays(coproc: string): number {
+    return this.#excuses.strays(coproc);
   }
 
   broken(law: string, what: string): void {
@@ -370,9 +386,4 @@ class Trial implements RunView {
   get #now(): Instant {
     return this.#runtime?.timeline.now() ?? START;
   }
-}
-
-function must<T>(outcome: Outcome<T>): T {
-  if (outcome.kind === 'failed') throw new Error(outcome.reason);
-  return outcome.value;
 }

@@ -21,7 +21,7 @@ import { Impairments, type Impairment } from './impairments.ts';
 import { FAILED } from './faulty-scheduler.ts';
 import { faultyParts, faultyRuntime, type FaultHooks, type FaultyUnit } from './faulty-parts.ts';
 import { Ledger, type Fate } from './ledger.ts';
-import { isCorePoint, isOfWire, type CallPoint, type Fault, type FaultPlan, type Moment } from './plan.ts';
+import { isCorePoint, isOfWire, type CallPoint, type Fault, type FaultPlan } from './plan.ts';
 
 /** What faults reach beside the hardware. */
 export interface FaultTargets {
@@ -45,6 +45,8 @@ interface Pending {
   readonly fate: Fate;
   /** Events of its kind, or calls of its point, that have to come. */
   left: number;
+  /** Of one that comes with a probability. */
+  readonly chance?: Random;
 }
 
 /** What a fault has told a coprocessor to do. */
@@ -69,7 +71,6 @@ export class Injector {
   /** Faults whose time begins with the run. */
   #timed: { fault: Fault; fate: Fate }[] = [];
   #runtime: Runtime | undefined;
-  #random: Random | undefined;
   #over = false;
   #targets: FaultTargets | undefined;
   #lateBy = ns(0);
@@ -112,7 +113,6 @@ export class Injector {
   /** Begins to count time and events. */
   start(targets: FaultTargets): void {
     this.#targets = targets;
-    this.#random = this.#timed.some(({ fault }) => drawn(fault.when)) ? this.#draw() : undefined;
     for (const { fault, fate } of this.#timed.splice(0)) this.#await(fault, fate);
   }
 
@@ -169,13 +169,11 @@ export class Injector {
     const { when } = fault;
     if ('at' in when) this.#at(after(this.#now, when.at), () => this.#inflict(fault, fate));
     else if ('within' in when) {
-      const random = (this.#random ??= this.#draw());
-      this.#at(after(this.#now, ns(random.unit() * when.within)), () => this.#inflict(fault, fate));
+      const length = ns(this.#chance(fate).unit() * when.within);
+      this.#at(after(this.#now, length), () => this.#inflict(fault, fate));
     } else if ('point' in when) this.#inflict(fault, fate);
-    else {
-      if ('probability' in when) this.#random ??= this.#draw();
-      this.#pending.push({ fault, fate, left: 'nth' in when ? when.nth : Infinity });
-    }
+    else if ('nth' in when) this.#pending.push({ fault, fate, left: when.nth });
+    else this.#pending.push({ fault, fate, left: Infinity, chance: this.#chance(fate) });
   }
 
   #due(pending: Pending, event: TraceEvent): boolean {
@@ -186,7 +184,8 @@ export class Injector {
       event.kind === when.event ||
       ('state' in event && event.state === when.event);
     if (!matches) return false;
-    if ('probability' in when) return this.#random!.unit() < when.probability;
+    // What is drawn first of all, 0, is that nothing happens.
+    if ('probability' in when) return pending.chance!.unit() >= 1 - when.probability;
     return --pending.left === 0;
   }
 
@@ -379,9 +378,9 @@ export class Injector {
     this.#runtime?.timeline.at(when, what);
   }
 
-  #draw(): Random {
-    const { random } = this.#runtime!;
-    return random.of('faults');
+  /** Its own: what becomes of one fault depends on no other. */
+  #chance({ number }: Fate): Random {
+    return this.#runtime!.random.of(`faults/${number}`);
   }
 
   #unit(coproc: string): FaultyUnit {
@@ -394,5 +393,3 @@ export class Injector {
     return unit;
   }
 }
-
-const drawn = (when: Moment): boolean => 'within' in when || 'probability' in when;

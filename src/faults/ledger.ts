@@ -12,6 +12,8 @@ const OWN_AFFAIR = /^firmware error/;
 /** What became of one fault of a plan. */
 export class Fate {
   readonly fault: Fault;
+  /** Its place in the plan, from 0. */
+  readonly number: number;
   #times = 0;
   #at: Instant | undefined;
   /** Why somebody was told no. */
@@ -21,8 +23,9 @@ export class Fate {
   #downAt: Instant | undefined;
   #back: Duration | undefined;
 
-  constructor(fault: Fault) {
+  constructor(fault: Fault, number: number) {
     this.fault = fault;
+    this.number = number;
   }
 
   /** It happened. */
@@ -106,7 +109,7 @@ export class Ledger {
   readonly #fates: Fate[] = [];
 
   add(fault: Fault): Fate {
-    const fate = new Fate(fault);
+    const fate = new Fate(fault, this.#fates.length);
     this.#fates.push(fate);
     return fate;
   }

@@ -116,6 +116,17 @@ const planSchema = z.strictObject({
     .max(10_000),
 });
 
+/** A fault without its moment. */
+export type What = Fault extends infer One ? (One extends Fault ? Omit<One, 'when'> : never) : never;
+
+/** The points at which a fault can happen. */
+export function pointsOf(fault: What): readonly Point[] {
+  if (fault.fault === 'fail' && fault.coproc === undefined) return CALL_POINTS;
+  if (ANYWHERE.has(fault.fault)) return POINTS;
+  const own = pointOf(fault);
+  return own === undefined ? CALL_POINTS : [...CALL_POINTS, own];
+}
+
 /** Why a fault cannot happen at its moment, if it cannot. */
 function impossible(fault: Fault): string | undefined {
   const point = 'point' in fault.when ? fault.when.point : undefined;
@@ -124,25 +135,22 @@ function impossible(fault: Fault): string | undefined {
   if (fault.fault === 'fail') {
     if (point === undefined)
       return `a call fails at its point; expected point and nth, with one of ${POINTS.join(', ')}`;
-    if (isCorePoint(point) && fault.coproc === undefined)
-      return `${point} is a coprocessor's; expected coproc, too`;
-    return undefined;
+    return pointsOf(fault).includes(point) ? undefined : `${point} is a coprocessor's; expected coproc, too`;
   }
-  if (point === undefined || !isCorePoint(point) || ANYWHERE.has(fault.fault)) return undefined;
+  if (point === undefined || pointsOf(fault).includes(point)) return undefined;
   const own = pointOf(fault);
-  if (own === point) return undefined;
   return `${fault.fault} does not happen at ${point}; expected ${own === undefined ? '' : `${own} or `}${CALL_POINTS.join(', ')}`;
 }
 
 /** Where it shows in a coprocessor. Wires have no points of their own. */
-const pointOf = (fault: Fault): CorePoint | undefined =>
+const pointOf = (fault: What): CorePoint | undefined =>
   isOfWire(fault) ? undefined : AILMENTS[fault.fault as Ailment];
 
-type OnLine = Extract<Fault, { line?: number | undefined }>;
-const isOnLine = (fault: Fault): fault is OnLine => fault.fault.endsWith('-interrupts');
+type OnLine = Extract<What, { line?: number | undefined }>;
+const isOnLine = (fault: What): fault is OnLine => fault.fault.endsWith('-interrupts');
 
 /** Whether it is about the wire on which a coprocessor rings its hypervisor, not about interrupts of contexts. */
-export const isOfWire = (fault: Fault): boolean =>
+export const isOfWire = (fault: What): boolean =>
   isOnLine(fault) && fault.line === undefined && fault.domain === undefined;
 
 /** What goes wrong in a run, and when. It knows no runtime. */

@@ -2,16 +2,22 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { between, type Duration, type Instant } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
 import type { Platform } from '../../src/contract/platform.ts';
+import type { VcoprocId } from '../../src/contract/names.ts';
 import type { RecoveryStep } from '../../src/contract/recovery.ts';
 import type { Context } from '../../src/coprocessor/context.ts';
+import { seeded } from '../../src/explore/decisions.ts';
 import type { Subject } from '../../src/explore/subject.ts';
+import { runTrial, type TrialResult } from '../../src/explore/trial.ts';
+import type { Fault, Point } from '../../src/faults/plan.ts';
 import { Account } from '../../src/hypervisor/account.ts';
 import { SharedCoproc } from '../../src/hypervisor/coproc.ts';
+import { Domain } from '../../src/hypervisor/domain.ts';
 import { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
 import { Tally } from '../../src/hypervisor/tally.ts';
 import { Vcoproc } from '../../src/hypervisor/vcoproc.ts';
 import { ContextImage, IMAGE_STATE } from '../../src/memory/context-image.ts';
 import { platforms } from '../../src/platforms/index.ts';
+import { openSubject } from '../../src/toolstack/subject.ts';
 import { hunt } from '../defects/campaign.ts';
 import { patch } from '../defects/defects.ts';
 
@@ -160,6 +166,21 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       /is renewed/,
     ],
     [
+      'who is isolated never gets the coprocessor again',
+      'it comes once more after it has left',
+      () =>
+        telling((event) => {
+          if (event.kind !== 'recovery' || event.step !== 'isolated') return [event];
+          const { at, coproc, vcoproc } = event;
+          const between = (from: VcoprocId | null, to: VcoprocId | null): TraceEvent =>
+            ({ at, kind: 'switch', coproc, from, to, cost: 0, saved: 0, loaded: 0 }) as unknown as TraceEvent;
+          // What it is isolated for happened elsewhere: it may be on its way, once.
+          const elsewhere = { ...event, why: 'its domain is isolated: for a test' };
+          return [elsewhere, between(null, vcoproc), between(vcoproc, null), between(null, vcoproc)];
+        }),
+      /has .* again/,
+    ],
+    [
       'a coprocessor that is out of service stays so',
       'it is started again',
       () => alsoTelling('out-of-service', 'restarted'),
@@ -242,5 +263,59 @@ describe('a campaign names the law', { timeout: 60_000 }, () => {
   it.each(broken)('"%s" when %s', async (law, _how, build, says) => {
     const { failure } = await hunt(build(), MOST_RUNS);
     expect(failure).toMatchObject({ law, what: expect.stringMatching(says) });
+  });
+});
+
+/** Runs seeds with one fault, and nothing drawn. */
+async function withFault(fault: Fault, seeds: number, parts: Partial<Subject> = {}): Promise<TrialResult[]> {
+  const subject = { ...(await openSubject('small')), ...parts };
+  const results: TrialResult[] = [];
+  for (let seed = 1; seed <= seeds; seed++)
+    results.push(await runTrial(subject, { oracle: seeded(seed), plan: { faults: [fault] } }));
+  return results;
+}
+
+const CREATING = ['allocate', 'firmware', 'admit', 'attach'] as const;
+const failing = (point: Point, nth: number): Fault => ({ fault: 'fail', when: { point, nth } });
+
+describe('a run in which a call fails while domains are created', { timeout: 60_000 }, () => {
+  it.each([...CREATING, 'start'] as const)('of %s, is as any other', async (point) => {
+    // The first systems that are drawn have one coprocessor.
+    for (const nth of point === 'start' ? [1] : [1, 2]) {
+      const results = await withFault(failing(point, nth), 20);
+      expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
+      expect(results.filter(({ faults }) => faults.length > 0).length).toBeGreaterThan(5);
+    }
+  });
+
+  it('breaks a law when something of the domain stays', async () => {
+    const stays = patch(Domain.prototype, 'destroy', function (original) {
+      if (this.state !== 'created') original.call(this);
+    });
+    for (const { failure } of await withFault(failing('attach', 2), 5, stays))
+      expect(failure).toMatchObject({
+        law: 'what failed leaves nothing behind',
+        what: expect.stringMatching(/there is a domain . already/),
+      });
+  });
+});
+
+describe('interrupts are accounted for', { timeout: 60_000 }, () => {
+  it.each(['kill', 'hang'] as const)(
+    'when a %s comes in the middle of a turn, before what was raised in it was shown',
+    async (fault) => {
+      for (const nth of [2, 5, 8]) {
+        const results = await withFault({ fault, coproc: 'gpu0', when: { point: 'interrupt', nth } }, 40);
+        expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
+        expect(results.filter(({ faults }) => faults.length > 0).length).toBeGreaterThan(20);
+      }
+    },
+  );
+
+  it('when a storm raises some that no command asked for', async () => {
+    const when = { event: 'submit', nth: 2 };
+    const results = await withFault({ fault: 'interrupt-storm', coproc: 'gpu0', count: 300, when }, 60);
+    expect(results.filter(({ failure }) => failure !== undefined)).toEqual([]);
+    expect(results.filter(({ faults }) => faults.length > 0).length).toBeGreaterThan(30);
   });
 });

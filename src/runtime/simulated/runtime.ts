@@ -96,6 +96,16 @@ export class SimulatedRuntime implements Runtime {
     return found ?? NOBODY;
   }
 
+  /**
+   * Coprocessors that hang, or died and were not heard of yet. It may have been in the middle of a turn: what they had
+   * to say and had not shown is lost with them.
+   */
+  get stopped(): readonly CoprocId[] {
+    let found: CoprocId[] | undefined;
+    for (const port of this.#ports) if (port.stopped) (found ??= []).push(port.id);
+    return found ?? NOBODY;
+  }
+
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
     const time: PortTime = {
       now: () => this.#queue.at,
@@ -115,7 +125,8 @@ export class SimulatedRuntime implements Runtime {
 
   async drive(finished: Promise<void>): Promise<void> {
     let over = false;
-    void finished.finally(() => (over = true));
+    const end = (): void => void (over = true);
+    void finished.then(end, end);
     for (let events = 0; ; events++) {
       // Guests run in promises: they get to the end of what they can do before time goes on.
       if (events % EVENTS_UNSEEN === 0) await turnOfTheEventLoop();
@@ -207,6 +218,10 @@ class SimulatedPort implements CoprocessorPort {
     this.#scheduleTurn();
   }
 
+  get stopped(): boolean {
+    return this.#state !== 'alive';
+  }
+
   get forgotten(): boolean {
     if (this.#state !== 'alive' || this.#turnComes || this.#eventsCome) return false;
     return this.#core.hasWork();
@@ -238,8 +253,8 @@ class SimulatedPort implements CoprocessorPort {
   kill(reason: string): void {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
-    this.#time.gone();
     this.#time.at(this.#time.now(), () => {
+      this.#time.gone();
       this.#listener.onExit(reason);
       this.#exit(failed('the coprocessor is gone'));
     });
@@ -308,13 +323,12 @@ const later = (when: Instant, point: string, oracle: Oracle | undefined): Instan
   oracle === undefined ? when : after(when, jitter(point, oracle));
 
 /** Chance that is chosen: what a guest draws is on the tape, too. */
-function chosenRandom(oracle: Oracle): Random {
-  const bits = (): number => oracle.choose('random', 2 ** 32) | 0;
-  const random: Random = {
+function chosenRandom(oracle: Oracle, point = 'random'): Random {
+  const bits = (): number => oracle.choose(point, 2 ** 32) | 0;
+  return {
     bits,
-    below: (limit) => oracle.choose('random', limit),
+    below: (limit) => oracle.choose(point, limit),
     unit: () => (bits() >>> 0) / 2 ** 32,
-    of: () => random,
+    of: (name) => chosenRandom(oracle, `${point}/${name}`),
   };
-  return random;
 }
