@@ -39,7 +39,8 @@ const EVENTS = [
 ] as const;
 /** The kinds of moments, as often as they are drawn. */
 const MOMENTS = ['at', 'event', 'event', 'event', 'point', 'point', 'within', 'probability'] as const;
-const PROBABILITIES = [0.01, 0.1, 0.5];
+/** After any event only the least: a fault that what it leads to brings about again, more than once, never ends. */
+const PROBABILITIES = [0.01, 0.1, 0.3];
 /** How many of a point are looked at: some come thousands of times in a run, some twice. */
 const REACHES = [4, 16, 256];
 
@@ -171,6 +172,9 @@ function drawMoment(draw: Draw, what: What): Moment {
   const event = one(EVENTS);
   const named = event === undefined ? {} : { event };
   const plus = [ns(0), ...LENGTHS][draw(5)]!;
-  if (kind === 'probability') return { ...named, probability: one(PROBABILITIES), plus };
+  if (kind === 'probability') {
+    const probability = event === undefined ? PROBABILITIES[0]! : one(PROBABILITIES);
+    return { ...named, probability, plus };
+  }
   return { ...named, nth: 1 + draw(event === undefined ? 200 : 12), plus };
 }
