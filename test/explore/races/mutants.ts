@@ -9,8 +9,16 @@ export interface Mutant {
   readonly text: string;
 }
 
-/** All mutants of the functions and methods named: `walk`, `Iommu.synchronise`. */
-export function mutantsOf(path: string, text: string, functions: readonly string[]): Mutant[] {
+/**
+ * All mutants of the functions and methods named: `walk`, `Iommu.synchronise`. With `reckoned`, those of what is reckoned
+ * there, too: each constant off by one, each operation another one or left out.
+ */
+export function mutantsOf(
+  path: string,
+  text: string,
+  functions: readonly string[],
+  reckoned = false,
+): Mutant[] {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const mutants: Mutant[] = [];
   const textOf = (node: ts.Node): string => node.getText(source);
@@ -34,6 +42,15 @@ export function mutantsOf(path: string, text: string, functions: readonly string
         `if (${textOf(node.expression)})`,
       );
     if (ts.isBinaryExpression(node)) operators(node, add, textOf);
+    if (reckoned && ts.isBinaryExpression(node)) arithmetic(node, add, textOf);
+    if (
+      reckoned &&
+      ts.isIdentifier(node) &&
+      /^[A-Z_]+$/.test(node.text) &&
+      !ts.isPropertyAccessExpression(node.parent)
+    )
+      for (const other of [`(${node.text} + 1)`, `(${node.text} - 1)`])
+        add(node, 'off by one', other, textOf(node.parent));
     if (ts.isNumericLiteral(node))
       add(node, 'off by one', String(Number(node.text) + 1), textOf(node.parent));
     if (ts.isBlock(node)) {
@@ -136,6 +153,25 @@ function operators(node: ts.BinaryExpression, add: Add, textOf: TextOf): void {
     add(node, 'dropped', `(${textOf(node.right)})`, `${textOf(node.left)} of ${textOf(node)}`);
     add(node, 'dropped', `(${textOf(node.left)})`, `${textOf(node.right)} of ${textOf(node)}`);
   }
+}
+
+const instead: Readonly<Record<string, string>> = {
+  '+': '-',
+  '-': '+',
+  '*': '/',
+  '&': '|',
+  '|': '&',
+  '<<': '>>',
+  '>>>': '>>',
+  '+=': '-=',
+};
+
+/** Each operation another one; each remainder the whole. */
+function arithmetic(node: ts.BinaryExpression, add: Add, textOf: TextOf): void {
+  const operator = textOf(node.operatorToken);
+  const other = instead[operator];
+  if (other !== undefined) add(node.operatorToken, 'turned round', other, textOf(node));
+  if (operator === '%' || operator === '&') add(node, 'dropped', textOf(node.left), textOf(node));
 }
 
 /** Each statement that does something, left out. */
