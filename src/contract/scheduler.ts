@@ -28,6 +28,18 @@ export interface Scheduler {
   pick(now: Instant): Decision;
   /** Called exactly once per `pick` that chose a vcoproc, with what really happened. */
   settle(report: Settled): void;
+  /**
+   * For a checkpoint, what it knows of the past: who saved something up, who owes. Whatever JSON can say. Asked while
+   * everybody is asleep and all that was picked is settled. Without this and `restore` it begins anew when a system is
+   * resumed.
+   */
+  save?(): unknown;
+  /**
+   * Goes on from what one with the same settings has saved, on the same timeline, before anybody is admitted: whoever
+   * is admitted under a name that was known then begins where that one stood. It comes from a file, and a refusal says
+   * what is wrong with it.
+   */
+  restore?(saved: unknown): Refusal | undefined;
 }
 
 export type SchedulerParameters = Readonly<Record<string, number | string>>;

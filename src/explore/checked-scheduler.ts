@@ -111,6 +111,11 @@ export function checkedScheduler(inner: Scheduler, excused: () => boolean): Sche
       inner.settle(report);
       if (awake.has(report.vcoproc)) waitsFrom(report.vcoproc, report.now);
     },
+    save() {
+      hold(awake.size === 0 && open.length === 0, () => `${[...awake, ...open].join(', ')} is not at rest`);
+      return inner.save?.();
+    },
+    restore: (saved) => inner.restore?.(saved),
   };
 }
 

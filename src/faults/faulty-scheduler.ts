@@ -35,4 +35,6 @@ const faultyScheduler = (scheduler: Scheduler, fails: (vcoproc: VcoprocId) => bo
   sleep: (vcoproc, now) => scheduler.sleep(vcoproc, now),
   pick: (now) => scheduler.pick(now),
   settle: (report) => scheduler.settle(report),
+  save: () => scheduler.save?.(),
+  restore: (saved) => scheduler.restore?.(saved),
 });

@@ -1,8 +1,9 @@
 import { NO_TIME, type Duration, type Instant } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
 import type { Decision, Refusal, Scheduler, SchedulerParameters, Settled } from '../contract/scheduler.ts';
-import type { Member } from './member.ts';
+import { NOBODY, type Member } from './member.ts';
 import { readParameters, type Parameters, type Values } from './parameters.ts';
+import { ALL, keysOf, putRow, readPast, rowOf, type Past, type Row } from './past.ts';
 import { Stays } from './stays.ts';
 
 export interface Choice {
@@ -30,6 +31,10 @@ export interface Situation {
 export interface Algorithm<P extends Parameters> {
   readonly name: string;
   readonly parameters: P;
+  /** What a member had and owes when it is asleep and settled. The rest is made anew as it is admitted and wakes. */
+  readonly past: Past;
+  /** The past of a member that has joined, or of nobody, was put back. */
+  recall?(member: Member): void;
   /** Takes a vcoproc in, asleep, or says why not. */
   join(member: Member, values: Values<P>, vcoproc: VcoprocId): Refusal | undefined;
   /** Gives a member other parameters, or says why not. */
@@ -64,7 +69,16 @@ export function schedulerOf<P extends Parameters>(algorithm: Algorithm<P>): Sche
   const isAwake: boolean[] = [];
   const stays = new Stays();
   let awake = 0;
+  /** What was saved of those who were not admitted again yet. */
+  let before = new Map<string, Row>();
 
+  const recall = (member: Member, name: string): void => {
+    const row = before.get(name);
+    if (row === undefined) return;
+    before.delete(name);
+    putRow(algorithm.past, member, row);
+    algorithm.recall?.(member);
+  };
   const situation = (now: Instant): Situation => {
     const holder = stays.holder !== undefined && isAwake[stays.holder] ? stays.holder : undefined;
     return { now, holder, held: stays.held(now), slice: stays.slice, awake };
@@ -84,6 +98,7 @@ export function schedulerOf<P extends Parameters>(algorithm: Algorithm<P>): Sche
       names[member] = vcoproc;
       given[member] = parameters;
       isAwake[member] = false;
+      recall(member, vcoproc);
       return ADMITTED;
     },
     change(vcoproc, parameters) {
@@ -144,6 +159,18 @@ export function schedulerOf<P extends Parameters>(algorithm: Algorithm<P>): Sche
       if (member === undefined) return;
       if (outcome !== 'ran' && ran === NO_TIME) algorithm.missed(member);
       else algorithm.charge(member, settled, awake);
+    },
+    save() {
+      const { name, past } = algorithm;
+      const rows = [...members].map(([vcoproc, member]) => [vcoproc, ...rowOf(past, member)]);
+      return { name, rows: [[ALL, ...rowOf(past, NOBODY)], ...rows], of: keysOf(past) };
+    },
+    restore(saved) {
+      const read = readPast(algorithm.name, algorithm.past, saved);
+      if (read.kind === 'failed') return refused(read.reason);
+      before = read.value;
+      recall(NOBODY, ALL);
+      return undefined;
     },
   };
 }

@@ -30,10 +30,6 @@ interface Partition {
   readonly vcoproc: VcoprocId;
   readonly member: Member;
   awake: boolean;
-  /** Time that it kept past its windows and has not paid for. */
-  debt: number;
-  /** It pays: it does not run before this. */
-  notBefore: number;
 }
 
 interface Entry extends Window {
@@ -59,6 +55,10 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
   /** The ends of its windows, side by side: a decision looks for one of them. */
   let ends = new Float64Array();
   const partitions: Partition[] = [];
+  /** Time that each kept past its windows and has not paid for. */
+  const debt: number[] = [];
+  /** Whoever pays does not run before this. */
+  const notBefore: number[] = [];
 
   const use = (entries: readonly Entry[]): void => {
     table = entries;
@@ -100,9 +100,12 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'arinc653',
     parameters: PER_VCOPROC,
+    past: { whole: { debt, notBefore } },
     join(member, { windows: wanted }, vcoproc) {
-      const partition: Partition = { vcoproc, member, awake: false, debt: 0, notBefore: 0 };
+      const partition: Partition = { vcoproc, member, awake: false };
       partitions[member] = partition;
+      debt[member] = 0;
+      notBefore[member] = 0;
       return enter(partition, wanted);
     },
     revise: (member, values) => enter(partitions[member]!, values.windows),
@@ -120,21 +123,20 @@ export function arinc653(settings: SchedulerSettings): Scheduler | Refusal {
       const entry = table[indexAt(position)];
       if (entry === undefined) return { until: (begin + frame + (table[0]?.start ?? 0)) as Instant };
       if (entry.start > position) return { until: (begin + entry.start) as Instant };
-      const { partition } = entry;
+      const { member, awake } = entry.partition;
       const end = begin + entry.end;
-      if (partition.awake && partition.debt > 0 && now >= partition.notBefore) {
-        const paid = Math.min(partition.debt, end - now);
-        partition.debt -= paid;
-        partition.notBefore = now + paid;
+      if (awake && debt[member]! > 0 && now >= notBefore[member]!) {
+        const paid = Math.min(debt[member]!, end - now);
+        debt[member]! -= paid;
+        notBefore[member] = now + paid;
       }
-      if (partition.awake && now < partition.notBefore)
-        return { until: Math.min(end, partition.notBefore) as Instant };
+      if (awake && now < notBefore[member]!) return { until: Math.min(end, notBefore[member]!) as Instant };
       const slice = end - now - switchCost;
-      if (!partition.awake || slice <= 0) return { until: end as Instant };
-      return { member: partition.member, slice: slice as Duration };
+      if (!awake || slice <= 0) return { until: end as Instant };
+      return { member, slice: slice as Duration };
     },
     missed() {},
-    charge: (member, { overrun }) => void (partitions[member]!.debt += overrun),
+    charge: (member, { overrun }) => void (debt[member]! += overrun),
     // The table says how long, not the slice.
     retime() {},
     bound: (_member, late) => (frame + late) as Duration,

@@ -1,7 +1,7 @@
 import type { Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused, schedulerOf } from './algorithm.ts';
-import type { Member } from './member.ts';
+import { NOBODY, type Member } from './member.ts';
 import { NO_PARAMETERS, readParameters } from './parameters.ts';
 import { Tournament } from './tournament.ts';
 
@@ -18,11 +18,9 @@ export function bestEffort(settings: SchedulerSettings): Scheduler | Refusal {
   if (own.kind === 'failed') return refused(own.reason);
   let { timeslice } = settings;
   let admitted = 0;
-  /** What the one that was chosen last had used: who wakes begins there. */
-  let now = 0;
   const ready = new Tournament();
-  /** Time that each has had, or was set to when it woke. */
-  const used: number[] = [];
+  /** Time that each has had, or was set to when it woke: to nobody's, which the one that was chosen last had used. */
+  const used: number[] = [0];
   /** Of that, what it has of the stay that is not settled. */
   const pending: number[] = [];
   const use = (member: Member, length: number): void => {
@@ -33,6 +31,7 @@ export function bestEffort(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'best-effort',
     parameters: NO_PARAMETERS,
+    past: { whole: { used, pending } },
     join(member) {
       admitted++;
       used[member] = 0;
@@ -45,7 +44,7 @@ export function bestEffort(settings: SchedulerSettings): Scheduler | Refusal {
       ready.remove(member);
     },
     wake(member) {
-      used[member] = Math.max(used[member]!, now);
+      used[member] = Math.max(used[member]!, used[NOBODY]!);
       ready.put(member, used[member]);
       return false;
     },
@@ -56,7 +55,7 @@ export function bestEffort(settings: SchedulerSettings): Scheduler | Refusal {
         pending[holder] = held;
       }
       const member = ready.first!;
-      now = Math.max(now, used[member]!);
+      used[NOBODY] = Math.max(used[NOBODY]!, used[member]!);
       return { member, slice: timeslice };
     },
     missed() {},

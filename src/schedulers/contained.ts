@@ -1,7 +1,7 @@
 import { firstLineOf } from '../base/said.ts';
 import { NO_TIME, START, type Duration } from '../base/units.ts';
 import type { VcoprocId } from '../contract/names.ts';
-import type { Admission, Decision, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
+import type { Admission, Decision, Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused } from './algorithm.ts';
 import { roundRobin } from './round-robin.ts';
 
@@ -71,6 +71,24 @@ export function contained(inner: Scheduler, settings: SchedulerSettings, file: s
     return slice > 0 && slice <= LONGEST_SLICE ? undefined : `gives a slice of ${String(slice)} ns`;
   };
 
+  // As text, so that a checkpoint can hold whatever it says. One that failed has no past.
+  const save = (): unknown => {
+    let text: string | undefined;
+    const isSaid = (answer: unknown): undefined => void (text = JSON.stringify(answer));
+    ask('save', (scheduler) => scheduler.save?.(), isSaid);
+    return instead === undefined ? text : undefined;
+  };
+  const restore = (saved: unknown): Refusal | undefined => {
+    try {
+      const answer: unknown = inner.restore?.(JSON.parse(String(saved)));
+      if (answer === undefined) return undefined;
+      const reason = isPromise(answer) ? undefined : (answer as Partial<Refusal> | null)?.reason;
+      return refused(reason === undefined ? `${file}: restore answers no refusal` : String(reason));
+    } catch (error) {
+      return refused(`${file}: restore throws: ${firstLineOf(error)}`);
+    }
+  };
+
   return {
     get name() {
       return instead?.name ?? inner.name;
@@ -116,6 +134,8 @@ export function contained(inner: Scheduler, settings: SchedulerSettings, file: s
       now = settled.now;
       ask('settle', (scheduler) => scheduler.settle(settled));
     },
+    save,
+    restore,
   };
 }
 

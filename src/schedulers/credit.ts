@@ -1,7 +1,7 @@
 import type { Duration, Instant } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused, schedulerOf } from './algorithm.ts';
-import type { Member } from './member.ts';
+import { NOBODY, type Member } from './member.ts';
 import { NO_PARAMETERS, readParameters, whole } from './parameters.ts';
 import { Tournament } from './tournament.ts';
 
@@ -28,17 +28,15 @@ export function credit(settings: SchedulerSettings): Scheduler | Refusal {
   let { timeslice } = settings;
   let admitted = 0;
   let weights = 0;
-  /** What the one that was chosen last had burnt: who wakes begins there. */
-  let level = 0;
   const ready = new Tournament();
   /** Awake and over their cap, by the instant at which they may go on. */
   const parked = new Tournament();
-  /** Have other parameters since the last decision. */
+  /** Awake, with other parameters since the last decision. */
   const revised = new Set<Member>();
   const weight: number[] = [];
   const cap: number[] = [];
-  /** Credit burnt: time that each had, per default weight. */
-  const burnt: number[] = [];
+  /** Credit burnt: time that each had, per default weight; nobody's is that of who was chosen last, where who wakes begins. */
+  const burnt: number[] = [0];
   /** Time of the stay that is not settled, burnt already. */
   const pending: number[] = [];
   /** What each may still have in its period, when it is capped; below zero what it owes. */
@@ -79,11 +77,13 @@ export function credit(settings: SchedulerSettings): Scheduler | Refusal {
   const rest = (member: Member): void => {
     ready.remove(member);
     parked.remove(member);
+    revised.delete(member);
   };
 
   return schedulerOf({
     name: 'credit',
     parameters: PER_VCOPROC,
+    past: { whole: { pending, current }, real: { burnt, left } },
     join(member, values) {
       admitted++;
       weights += values.weight;
@@ -101,17 +101,16 @@ export function credit(settings: SchedulerSettings): Scheduler | Refusal {
       left[member]! += (period * (values.cap - cap[member]!)) / 100;
       weight[member] = values.weight;
       cap[member] = values.cap;
-      revised.add(member);
+      if (isAwake(member)) revised.add(member);
       return undefined;
     },
     leave(member) {
       admitted--;
-      revised.delete(member);
       weights -= weight[member]!;
       rest(member);
     },
     wake(member, { now }) {
-      burnt[member] = Math.max(burnt[member]!, level);
+      burnt[member] = Math.max(burnt[member]!, burnt[NOBODY]!);
       place(member, now);
       return false;
     },
@@ -127,7 +126,7 @@ export function credit(settings: SchedulerSettings): Scheduler | Refusal {
       const member = ready.first;
       if (member === undefined)
         return parked.first === undefined ? undefined : { until: Math.ceil(parked.least) as Instant };
-      level = Math.max(level, burnt[member]!);
+      burnt[NOBODY] = Math.max(burnt[NOBODY]!, burnt[member]!);
       if (cap[member] === 0) return { member, slice: timeslice };
       refill(member, now);
       const slice = Math.max(timeslice * SHORTEST, Math.min(timeslice, left[member]!));

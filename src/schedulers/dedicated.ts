@@ -22,6 +22,7 @@ export function dedicated(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'dedicated',
     parameters: NO_PARAMETERS,
+    past: {},
     join(member, _values, vcoproc) {
       if (wanted !== undefined && vcoproc !== wanted && !vcoproc.startsWith(`${wanted}/`))
         return refused(`it is dedicated to ${wanted}`);

@@ -85,6 +85,7 @@ export function edf(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'edf',
     parameters: PER_VCOPROC,
+    past: { whole: { deadline, left, pending, switched } },
     join(member, values) {
       const refusal = tooMuch(values) ?? tasks.put(member, values);
       if (refusal !== undefined) return refusal;

@@ -20,6 +20,8 @@ export function equalShare({ timeslice, parameters }: SchedulerSettings): Schedu
   return schedulerOf({
     name: 'equal-share',
     parameters: NO_PARAMETERS,
+    past: slots.past,
+    recall: (tenant) => slots.recall(tenant),
     join(tenant) {
       slots.add(tenant, 1);
       admitted++;

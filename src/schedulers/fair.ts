@@ -1,7 +1,7 @@
 import { us, type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused, schedulerOf } from './algorithm.ts';
-import type { Member } from './member.ts';
+import { NOBODY, type Member } from './member.ts';
 import { microseconds, readParameters, whole } from './parameters.ts';
 import { Tournament } from './tournament.ts';
 
@@ -27,14 +27,14 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
   const granularity = (): number => own.value['granularity-us'] || timeslice / 2;
   let admitted = 0;
   let weights = 0;
-  const average = new Average();
   /** By deadline. May hold some that are not eligible any more: the average goes down when a debtor leaves. */
   const eligible = new Tournament();
   /** By virtual run time. */
   const ahead = new Tournament();
   const weight: number[] = [];
   /** Virtual run time: time that each had, per default weight. */
-  const ran: number[] = [];
+  const ran: number[] = [0];
+  const average = new Average(ran);
   /** Virtual time by which each has had the slice that it asks for. */
   const deadline: number[] = [];
   /** Real time of the stay that is not settled, counted in `ran` already. */
@@ -71,6 +71,7 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'fair',
     parameters: PER_VCOPROC,
+    past: { whole: { pending }, real: { ran } },
     join(member, values) {
       admitted++;
       weights += values.weight;
@@ -129,10 +130,22 @@ export function fair(settings: SchedulerSettings): Scheduler | Refusal {
 
 /** The weighted average of points that come, go and move. With nobody there, it stays where it was. */
 class Average {
-  /** Near the points, so that the sum stays small enough to be exact. */
-  #origin = 0;
+  readonly #points: number[];
   #weights = 0;
   #moment = 0;
+
+  constructor(points: number[]) {
+    this.#points = points;
+  }
+
+  /** Near the points, so that the sum stays small enough to be exact. Stands among them, as nobody's. */
+  get #origin(): number {
+    return this.#points[NOBODY]!;
+  }
+
+  set #origin(point: number) {
+    this.#points[NOBODY] = point;
+  }
 
   get value(): number {
     return this.#weights === 0 ? this.#origin : this.#origin + this.#moment / this.#weights;

@@ -35,6 +35,8 @@ export function fixedShare({ timeslice, parameters }: SchedulerSettings): Schedu
   return schedulerOf({
     name: 'fixed-share',
     parameters: PER_VCOPROC,
+    past: slots.past,
+    recall: (tenant) => slots.recall(tenant),
     join(tenant, { slots: wanted }) {
       const refusal = trade(wanted);
       if (refusal !== undefined) return refusal;

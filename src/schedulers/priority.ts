@@ -1,4 +1,4 @@
-import { us, type Duration } from '../base/units.ts';
+import { START, us, type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused, schedulerOf } from './algorithm.ts';
 import { Lines } from './lines.ts';
@@ -105,10 +105,11 @@ export function priority(settings: SchedulerSettings): Scheduler | Refusal {
   return schedulerOf({
     name: 'priority',
     parameters: PER_VCOPROC,
+    past: { real: { since, debt } },
     join(member, values) {
       urgency[member] = values.priority;
       asked[member] = values['slice-us'];
-      since[member] = -Infinity;
+      since[member] = START;
       left[member] = 0;
       debt[member] = 0;
       members.add(member);

@@ -1,6 +1,7 @@
 import { type Duration } from '../base/units.ts';
 import type { Refusal, Scheduler, SchedulerSettings } from '../contract/scheduler.ts';
 import { refused, schedulerOf } from './algorithm.ts';
+import { NOBODY } from './member.ts';
 import { NO_PARAMETERS, readParameters } from './parameters.ts';
 import { Tournament } from './tournament.ts';
 
@@ -16,16 +17,15 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
   if (own.kind === 'failed') return refused(own.reason);
   let { timeslice } = settings;
   let admitted = 0;
-  /** The round that is served now. */
-  let round = 0;
   const queue = new Tournament();
-  /** The round in which each is served next. */
-  const turn: number[] = [];
+  /** The round in which each is served next; nobody's is the one that is served now. */
+  const turn: number[] = [0];
   /** Time that each kept past its slices and has not paid for. */
   const debt: number[] = [];
   return schedulerOf({
     name: 'round-robin',
     parameters: NO_PARAMETERS,
+    past: { whole: { turn, debt } },
     join(member) {
       admitted++;
       turn[member] = 0;
@@ -38,7 +38,7 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
       queue.remove(member);
     },
     wake(member) {
-      turn[member] = Math.max(turn[member]!, queue.first === undefined ? round : queue.least + 1);
+      turn[member] = Math.max(turn[member]!, queue.first === undefined ? turn[NOBODY]! : queue.least + 1);
       queue.put(member, turn[member]);
       return false;
     },
@@ -47,7 +47,7 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
       // Whoever has it has had its turn, though it is not settled.
       if (holder !== undefined) queue.put(holder, turn[holder]! + 1);
       const member = queue.first!;
-      round = Math.max(round, turn[member]!);
+      turn[NOBODY] = Math.max(turn[NOBODY]!, turn[member]!);
       return { member, slice: timeslice };
     },
     missed() {},
@@ -62,7 +62,7 @@ export function roundRobin(settings: SchedulerSettings): Scheduler | Refusal {
     },
     retime: (length) => void (timeslice = length),
     bound(member, late) {
-      const owed = Math.max(0, turn[member]! - round - 1);
+      const owed = Math.max(0, turn[member]! - turn[NOBODY]! - 1);
       return ((1 + owed) * (admitted - 1) * (timeslice + late)) as Duration;
     },
   });

@@ -36,10 +36,12 @@ export class Tournament {
     return this.#ranks[2 * (this.#inner + member)]!;
   }
 
-  /** Puts `member` in, or moves it; it is the last of those with this key. */
-  put(member: Member, key: number): void {
+  /** Puts `member` in, or moves it; it is the last of those with this key, or at a place that was answered before. */
+  put(member: Member, key: number, place = this.#order): number {
     while (member > 3 * this.#inner) this.#grow();
-    this.#set(member, key, this.#order++);
+    this.#set(member, key, place);
+    if (place >= this.#order) this.#order = place + 1;
+    return place;
   }
 
   remove(member: Member): void {

@@ -108,6 +108,23 @@ describe('a scheduler that fails', () => {
     expect(faults).toEqual([]);
   });
 
+  it.each([
+    ['throws', throwing],
+    ['answers what JSON cannot say', () => ({ count: 1n })],
+    ['answers a promise', () => Promise.reject(new Error('late'))],
+  ])('at save, where it %s, has no past, and round-robin goes on', (_what, save) => {
+    const faults: string[] = [];
+    const settings = { timeslice: ms(1), parameters: {}, onFault: (what: string) => void faults.push(what) };
+    const scheduler = contained({ ...made(schedulers.fair.create, settings), save }, settings, 'mine.ts');
+    scheduler.admit(A, {});
+    expect(scheduler.save!()).toBeUndefined();
+    expect(scheduler.name).toBe('round-robin');
+    expect(faults).toEqual([
+      expect.stringMatching(/^scheduler mine\.ts: save .*; round-robin decides from now on$/),
+    ]);
+    expect(scheduler.save!()).toBeUndefined();
+  });
+
   it('with a rejection leaves nobody else to blame for it', () => {
     const scheduler = made(
       failing('settle', 1, () => Promise.reject(new Error('late'))),

@@ -46,6 +46,9 @@ export default {
         drop(vcoproc);
         queue.push(vcoproc);
       },
+      // Nobody saves up or owes anything here. One that keeps accounts has two more functions, for checkpoints:
+      // save: () => what it knows, as JSON can say it,
+      // restore: (saved) => nothing, or { kind: 'refused', reason: 'what is wrong with it' },
     };
   },
 };
