@@ -253,17 +253,23 @@ export class SharedCoproc {
     vcoproc.release();
     if (vcoproc.queues.outstanding === 0) return;
     if (vcoproc.window.mapped) this.ring();
-    this.onWake(vcoproc);
+    // Others may go on at this instant, too: it is decided among all of them.
+    if (this.#wakes(vcoproc)) this.#decideSoon();
   }
 
   onWake(vcoproc: Vcoproc): void {
+    if (this.#wakes(vcoproc)) this.reschedule();
+  }
+
+  /** Answers whether it is to be decided who has the coprocessor. */
+  #wakes(vcoproc: Vcoproc): boolean {
     // Whoever has to leave is looked at again when it may stay: at the end of a pause, or of a reset.
-    if (this.mustLeave(vcoproc)) return;
+    if (this.mustLeave(vcoproc)) return false;
     vcoproc.move('WAKE');
-    if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return;
+    if (vcoproc.state !== 'waiting' && vcoproc.state !== 'running') return false;
     // A switch that is under way ends first.
     if (this.scheduler.wake(vcoproc.name, this.now)) this.urgent = true;
-    if (this.urgent || this.tenancy.current === undefined) this.reschedule();
+    return this.urgent || this.tenancy.current === undefined;
   }
 
   // ---- deciding
@@ -291,8 +297,8 @@ export class SharedCoproc {
   }
 
   /**
-   * Decides when everybody has had a turn: it takes longer than to hear of what was told together with this, and
-   * whoever waits for that goes first. The end of a switch decides by itself.
+   * Decides when all that happens at this instant has happened: it takes longer than to hear of what was told together
+   * with this, and whoever waits for that goes first. The end of a switch decides by itself.
    */
   #decideSoon(): void {
     if (!this.#switch.ready) return;

@@ -42,6 +42,8 @@ export class Hypervisor {
   /** Vcoprocs that are on their way. */
   readonly #attaching = new Set<VcoprocId>();
   readonly #releases = new Map<Domain, Promise<void>>();
+  /** Resumed domains that are about to go on, all at once: none is ahead of the others. */
+  readonly #goingOn: Domain[] = [];
   #slots = 0;
 
   constructor(parts: Parts) {
@@ -147,8 +149,10 @@ export class Hypervisor {
     this.pauseDomain(domain);
     if (staysPaused) return;
     const { timeline } = this.#parts.runtime;
+    this.#goingOn.push(domain);
+    if (this.#goingOn.length > 1) return;
     timeline.at(timeline.now(), () => {
-      if (domain.state === 'paused') this.unpauseDomain(domain);
+      for (const one of this.#goingOn.splice(0)) if (one.state === 'paused') this.unpauseDomain(one);
     });
   }
 
