@@ -1,5 +1,5 @@
 import { present } from '../base/assert.ts';
-import { failed, type Outcome } from '../base/outcome.ts';
+import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { NO_TIME, after, showDuration, us, type Duration, type Instant } from '../base/units.ts';
 import type { DmaFaultEvent, TraceSink } from '../contract/events.ts';
 import type { CoprocId, VcoprocId } from '../contract/names.ts';
@@ -61,7 +61,7 @@ export class SharedCoproc {
   /** Who decides. A stay or a switch that another one decided is settled with that one. */
   scheduler: Scheduler;
   timeslice: Duration;
-  /** What made the scheduler: its name in the hypervisor's record, and its own parameters. */
+  /** What made the scheduler: its name in the hypervisor's record, its own parameters, the slice of then. */
   algorithm: SavedCoproc['algorithm'];
   watchdogs: Watchdogs;
   /** Whose context is in the coprocessor, working or not. */
@@ -94,7 +94,7 @@ export class SharedCoproc {
     this.platform = platform;
     this.scheduler = scheduler;
     this.timeslice = description.timeslice;
-    this.algorithm = description.scheduler;
+    this.algorithm = { ...description.scheduler, timeslice: description.timeslice };
     const recovery = { ...RECOVERY, ...description.recovery };
     const { stopDeadline, resetDeadline = RESET_DEADLINE, commandTimeout, heartbeat } = description;
     this.watchdogs = { stopDeadline, resetDeadline, commandTimeout, ...(heartbeat && { heartbeat }) };
@@ -167,9 +167,9 @@ export class SharedCoproc {
 
   // ---- vcoprocs come and go
 
-  /** Makes a vcoproc known to the coprocessor, then to the scheduler. */
-  async attach(vcoproc: Vcoproc, parameters: SchedulerParameters): Promise<Outcome<void>> {
-    if (this.#debts.owes(vcoproc.name)) await this.#debts.paid(vcoproc.name);
+  /** Makes a vcoproc known to the coprocessor, then to the scheduler. `again`: one that was saved was let in before. */
+  async attach(vcoproc: Vcoproc, parameters: SchedulerParameters, again = false): Promise<Outcome<void>> {
+    if (!again && this.#debts.owes(vcoproc.name)) await this.#debts.paid(vcoproc.name);
     let admittedBy = this.scheduler;
     let admission = admittedBy.admit(vcoproc.name, parameters);
     if (admission.kind === 'refused')
@@ -637,22 +637,43 @@ export class SharedCoproc {
 
   /** Whether it holds nobody's context, and nothing is on the way. */
   get atRest(): boolean {
-    return !this.#supervisor.down && this.current === undefined && this.#switch.ready;
+    const settled = !this.#supervisor.down || this.#supervisor.retired !== undefined;
+    return settled && this.current === undefined && this.#switch.ready;
   }
 
   /** Only while it is at rest. */
   save(): SavedCoproc {
     this.account.enter(this.account.state, this.now);
-    return { id: this.id, report: this.report, algorithm: this.algorithm };
+    return {
+      id: this.id,
+      report: this.report,
+      algorithm: this.algorithm,
+      past: this.scheduler.save?.() ?? null,
+      watchdogs: this.watchdogs,
+      debts: this.#debts.save(),
+      deaths: this.#supervisor.deaths,
+    };
   }
 
-  /** Goes on with the figures of a saved one; vcoprocs come afterwards. */
-  restore({ report }: SavedCoproc): void {
+  /** Goes on from a saved one, as {@link resumedCoproc} describes it; vcoprocs come afterwards. */
+  restore(saved: SavedCoproc): Outcome<void> {
+    const { report, past } = saved;
+    if (report.timeslice !== this.timeslice) this.scheduler.retime(report.timeslice);
+    this.timeslice = report.timeslice;
+    const refusal = past === null ? undefined : this.scheduler.restore?.(past);
+    if (refusal !== undefined) return failed(`${this.id}: ${refusal.reason}`);
+    this.#debts.restore(saved.debts);
+    this.#recovery.vcoprocResets = report.vcoprocResets;
+    this.#recovery.isolated = report.isolated;
+    this.#faults.push(...report.faults);
     this.account = new Account(this.now, report);
     this.switches = report.switches;
     this.denials = report.denials;
     this.resets = report.resets;
     Object.assign(this.#iotlb, report.iotlb);
+    this.#supervisor.restore(saved);
+    if (this.#supervisor.retired !== undefined) this.#enter('outOfService', undefined, this.now);
+    return ok(undefined);
   }
 
   /** What is here of the coprocessor and of one context at this moment. */

@@ -58,6 +58,14 @@ export class Debts {
     for (const goOn of paying) goOn();
   }
 
+  save(): readonly (readonly [VcoprocId, Instant])[] {
+    return [...this.#until];
+  }
+
+  restore(saved: readonly (readonly [VcoprocId, Instant])[]): void {
+    for (const [name, until] of saved) this.#until.set(name, until);
+  }
+
   owes(name: VcoprocId): boolean {
     return this.#until.has(name);
   }

@@ -241,7 +241,6 @@ export class Hypervisor {
       const { algorithm: name, timeslice = coproc.timeslice, parameters = {} } = change;
       const used = this.#decideBy(coproc, name, timeslice, parameters, change.vcoprocs);
       if (used.kind === 'failed') return used;
-      coproc.algorithm = { name, parameters };
     }
     if (change.timeslice !== undefined) retime(coproc, change.timeslice);
     return ok(undefined);
@@ -286,10 +285,17 @@ export class Hypervisor {
     return saveSystem(subject, goesOn);
   }
 
-  /** Goes on with the figures of a saved system; after its coprocessors were added, before its domains are created. */
-  restore({ coprocs, past }: SavedSystem): void {
+  /**
+   * Goes on from a saved system, after its coprocessors were added as {@link resumedCoproc} describes them, before its
+   * domains are created. Fails for what cannot be gone on from: nothing of use can be created then.
+   */
+  restore({ coprocs, past }: SavedSystem): Outcome<void> {
     this.#past = past;
-    for (const saved of coprocs) this.#coprocs.get(saved.id)?.restore(saved);
+    for (const saved of coprocs) {
+      const restored = this.#coprocs.get(saved.id)?.restore(saved);
+      if (restored?.kind === 'failed') return restored;
+    }
+    return ok(undefined);
   }
 
   /** Everything at this instant. */
@@ -329,7 +335,10 @@ export class Hypervisor {
   ): Outcome<void> {
     const description = { ...coproc.description, ...coproc.watchdogs };
     const created = this.#scheduler(description, name, timeslice, parameters);
-    return created.kind === 'failed' ? created : useScheduler(coproc, created.value, vcoprocs);
+    if (created.kind === 'failed') return created;
+    const used = useScheduler(coproc, created.value, vcoprocs);
+    if (used.kind === 'ok') coproc.algorithm = { name, parameters, timeslice };
+    return used;
   }
 
   #scheduler(
@@ -395,7 +404,7 @@ export class Hypervisor {
       if (vcoproc.state === 'isolated') return this.#attached(domain, vcoproc);
     }
     this.#attaching.add(name);
-    const attached = await coproc.attach(vcoproc, parameters);
+    const attached = await coproc.attach(vcoproc, parameters, saved !== undefined);
     this.#attaching.delete(name);
     if (attached.kind === 'failed') return failed(`domain ${domain.name}: ${attached.reason}`);
     if (domain.over) {

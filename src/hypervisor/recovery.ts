@@ -5,7 +5,6 @@ import type { CoprocId } from '../contract/names.ts';
 import type { Timeline } from '../contract/port.ts';
 import type { Recovery as Settings, RecoveryStep, Watchdogs } from '../contract/recovery.ts';
 import type { Supervisor } from './supervisor.ts';
-import { Tally } from './tally.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
 // How a vcoproc that is at fault is dealt with, step by step. Each step is taken when the one before it was in vain.
@@ -60,7 +59,6 @@ interface Drop {
 export class Recovery {
   readonly #coproc: Recovering;
   readonly #drops = new Map<Vcoproc, Drop>();
-  readonly #offences = new WeakMap<Vcoproc, Tally>();
   /** By those who are being reset, what becomes of it. */
   readonly #resets = new Map<Vcoproc, Promise<Outcome<void>>>();
   /** Why the coprocessor that is being ended is ended, and for whom. */
@@ -189,7 +187,7 @@ export class Recovery {
     const policy = vcoproc.settings.onFault ?? coproc.settings.onFault;
     if (policy === 'ban') {
       const { most, within } = coproc.settings.faults;
-      const times = this.#offencesOf(vcoproc).add(coproc.timeline.now(), undefined);
+      const times = vcoproc.guilt.offences.add(coproc.timeline.now(), undefined, coproc.settings.faults);
       if (times < most) return this.#renew(vcoproc, reason);
       this.isolate(
         vcoproc,
@@ -201,13 +199,6 @@ export class Recovery {
     this.isolate(vcoproc, reason);
     if (policy === 'isolate-domain') vcoproc.settings.onOutlawed(`${vcoproc.name} was at fault: ${reason}`);
     return isolated();
-  }
-
-  #offencesOf(vcoproc: Vcoproc): Tally {
-    const before = this.#offences.get(vcoproc);
-    const offences = before ?? new Tally(this.#coproc.settings.faults);
-    if (before === undefined) this.#offences.set(vcoproc, offences);
-    return offences;
   }
 
   /** Makes it new: registers, local memory, queue. Its context is not in the coprocessor. */

@@ -1,11 +1,13 @@
 import type { Duration, Instant } from '../base/units.ts';
-import type { CoprocId, DomainId } from '../contract/names.ts';
+import type { CoprocId, DomainId, VcoprocId } from '../contract/names.ts';
 import type { CommandCounts, CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
+import type { Watchdogs } from '../contract/recovery.ts';
 import type { SchedulerParameters } from '../contract/scheduler.ts';
-import type { DomainDescription } from '../contract/system.ts';
+import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
 import type { SavedRam } from '../memory/guest-ram.ts';
 import type { LivePage } from '../memory/live-pages.ts';
 import type { SavedSpace } from '../memory/page-table.ts';
+import type { UnderWay } from './events.ts';
 import type { Service } from './queue-settings.ts';
 import type { SavedQueue } from './queue.ts';
 import type { SavedWindow } from './window.ts';
@@ -29,6 +31,12 @@ export interface SavedQueues {
   readonly over: SavedQueue['dead'];
 }
 
+/** What one vcoproc was at fault for, beyond its report. */
+export interface SavedGuilt {
+  readonly offences: readonly Instant[];
+  readonly paidUntil: Duration;
+}
+
 /** A vcoproc whose context is away. */
 export interface SavedVcoproc {
   readonly report: VcoprocReport;
@@ -39,6 +47,9 @@ export interface SavedVcoproc {
   readonly parameters: SchedulerParameters;
   /** Of its time, what its scheduler knows. */
   readonly settled: Duration;
+  /** The command that was under way at the end of its last slice, and its own time when that began; null: none was. */
+  readonly longest: { readonly command: UnderWay | null; readonly since: Duration };
+  readonly guilt: SavedGuilt;
   /** Interrupts that its domain could not take yet, in order. */
   readonly held: readonly { readonly line: number; readonly count: number }[];
   readonly image: Uint8Array;
@@ -65,8 +76,19 @@ export interface SavedDomain {
 export interface SavedCoproc {
   readonly id: CoprocId;
   readonly report: CoprocReport;
-  /** Who decides, by the name in the hypervisor's record of algorithms, with its own parameters. */
-  readonly algorithm: { readonly name: string; readonly parameters: SchedulerParameters };
+  /** Who decides, by the name in the hypervisor's record of algorithms, with what it was made with. */
+  readonly algorithm: {
+    readonly name: string;
+    readonly parameters: SchedulerParameters;
+    readonly timeslice: Duration;
+  };
+  /** What its scheduler knows of the past, as that said it; null: it begins anew. */
+  readonly past: unknown;
+  readonly watchdogs: Watchdogs;
+  /** Until when whoever was at fault is not let in again. */
+  readonly debts: readonly (readonly [VcoprocId, Instant])[];
+  /** Unexplained deaths within the window, and who was there. */
+  readonly deaths: readonly { readonly at: Instant; readonly note: VcoprocId | null }[];
 }
 
 export interface SavedSystem {
@@ -88,4 +110,13 @@ export interface Share {
 export const shareOf = (saved: SavedVcoproc): Share => {
   const { firmware, parameters, report } = saved;
   return { coproc: report.coproc, firmware, parameters, saved };
+};
+
+/** A coprocessor as it has to be added for a saved one to go on: what was changed while it ran stays changed. */
+export const resumedCoproc = (
+  description: CoprocDescription,
+  { algorithm, watchdogs }: SavedCoproc,
+): CoprocDescription => {
+  const { timeslice, ...scheduler } = algorithm;
+  return { ...description, ...watchdogs, scheduler, timeslice };
 };

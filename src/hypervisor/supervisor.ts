@@ -1,5 +1,6 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { after, seconds, showDuration, sum } from '../base/units.ts';
+import type { VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Runtime } from '../contract/port.ts';
 import type { Limit, Watchdogs } from '../contract/recovery.ts';
@@ -7,6 +8,7 @@ import type { CoprocDescription } from '../contract/system.ts';
 import { allocated } from './allocated.ts';
 import { Link, type LinkListener } from './link.ts';
 import type { Members } from './members.ts';
+import type { SavedCoproc } from './saved.ts';
 import { Tally } from './tally.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
@@ -50,7 +52,7 @@ export interface Supervised extends Pick<LinkListener, 'onEvent' | 'onDrained' |
 export class Supervisor {
   readonly #coproc: Supervised;
   /** Unexplained deaths, and who was on the coprocessor or came to it at each. */
-  readonly #deaths: Tally<Vcoproc | undefined>;
+  readonly #deaths = new Tally<VcoprocId | null>();
   #link: Link;
   /** Not there: it died or is being ended, until every context is attached to its successor. */
   #down = false;
@@ -65,7 +67,6 @@ export class Supervisor {
 
   constructor(coproc: Supervised) {
     this.#coproc = coproc;
-    this.#deaths = new Tally(coproc.restarts);
     this.#link = this.#start();
   }
 
@@ -126,6 +127,19 @@ export class Supervisor {
     if (!this.#down) this.#link.kill(reason);
   }
 
+  get deaths(): SavedCoproc['deaths'] {
+    return this.#deaths.entries;
+  }
+
+  /** Goes on from what was saved. One that was out of service then stays so. */
+  restore({ deaths, report }: SavedCoproc): void {
+    this.#deaths.restore(deaths);
+    if (report.outOfService === null) return;
+    this.#down = true;
+    this.#retired = report.outOfService;
+    this.#link.close(report.outOfService);
+  }
+
   /** Ends it for good. */
   close(): void {
     this.#closed = true;
@@ -172,12 +186,16 @@ export class Supervisor {
   /** Whether it died for no reason so rarely that it is worth a successor. */
   #mayRestart(reason: string, suspect: Vcoproc | undefined): boolean {
     const { restarts, runtime } = this.#coproc;
-    const deaths = this.#deaths.add(runtime.timeline.now(), suspect);
+    const deaths = this.#deaths.add(runtime.timeline.now(), suspect?.name ?? null, restarts);
     if (deaths <= restarts.most) return true;
     const often = `${deaths} deaths in ${showDuration(restarts.within)}`;
-    if (deaths > 1 && suspect !== undefined && this.#deaths.notes.every((one) => one === suspect)) {
+    if (
+      deaths > 1 &&
+      suspect !== undefined &&
+      this.#deaths.entries.every(({ note }) => note === suspect.name)
+    ) {
       // Whatever it is that this one does: without it the others have a coprocessor.
-      this.#deaths.clear();
+      this.#deaths.restore([]);
       this.#coproc.outlaw(suspect, `was there at each of ${often} of its coprocessor`);
       return true;
     }

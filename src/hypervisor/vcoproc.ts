@@ -384,6 +384,8 @@ export class Vcoproc {
       digest: this.settings.firmware.digest,
       parameters: this.parameters,
       settled: this.#settled,
+      longest: { ...this.#longest, command: this.#longest.command ?? null },
+      guilt: this.guilt.save(),
       held: [...this.#held],
       image: new Uint8Array(this.#imageMemory).slice(),
       local: livePages(new Uint8Array(this.#local.buffer)).pages,
@@ -394,7 +396,8 @@ export class Vcoproc {
   }
 
   /** Makes a new one what a saved one was, before any coprocessor knows of it. */
-  restore({ report, settled, held, image, local, space, window, queues }: SavedVcoproc): void {
+  restore(saved: SavedVcoproc): void {
+    const { report, settled, longest, held, image, local, space, window, queues } = saved;
     new Uint8Array(this.#imageMemory).set(image);
     putPages(new Uint8Array(this.#local.buffer), local);
     this.#space.restore(space);
@@ -405,7 +408,8 @@ export class Vcoproc {
     this.#settled = settled;
     this.overrun = report.overrun;
     this.slices = report.slices;
-    this.guilt.restore(report);
+    this.#longest = { ...longest, command: longest.command ?? undefined };
+    this.guilt.restore(saved.guilt, report);
     this.#held = [...held];
     this.#delivered = report.interrupts.delivered;
     this.#dropped = report.interrupts.dropped;

@@ -14,7 +14,7 @@ import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { Parts } from '../hypervisor/parts.ts';
 import type { SavedDomain } from '../hypervisor/saved.ts';
 import { checkPlace, writeCheckpoint, type Checkpoint } from './checkpoint/folder.ts';
-import { domainsBefore } from './checkpoint/resumed-system.ts';
+import { domainsBefore, goOnFrom } from './checkpoint/resumed-system.ts';
 import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import type { Answers, Args, SystemState, Verb } from './control/protocol.ts';
@@ -120,7 +120,7 @@ export class ResidentSystem {
           refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
         resident.#algorithms.set(coproc.id, coproc.scheduler.name);
       }
-      if (resume !== undefined) resident.#hypervisor.restore(resume.saved);
+      if (resume !== undefined) goOnFrom(resume, resident.#hypervisor);
       for (const description of domains) await resident.#create(description, before.get(description.name));
       options.injector?.start(targetsOf(resident.#hypervisor));
     } catch (error) {

@@ -17,7 +17,7 @@ import { Forecast } from '../observe/prediction.ts';
 import { SimulatedRuntime, StalledError } from '../runtime/simulated/runtime.ts';
 import { ThreadsRuntime } from '../runtime/threads/runtime.ts';
 import type { Checkpoint } from './checkpoint/folder.ts';
-import { domainsBefore } from './checkpoint/resumed-system.ts';
+import { domainsBefore, goOnFrom } from './checkpoint/resumed-system.ts';
 import { sourcesOf } from './checkpoint/sources.ts';
 import { refuse } from './config/problem.ts';
 import { takeCores } from './cores.ts';
@@ -117,7 +117,7 @@ export async function runSystem(options: RunOptions): Promise<RunResult> {
       if (added.kind === 'failed')
         refuse(coproc.position, added.reason, 'expected a coprocessor that this build has');
     }
-    if (options.resume !== undefined) hypervisor.restore(options.resume.saved);
+    if (options.resume !== undefined) goOnFrom(options.resume, hypervisor);
     const domains: Domain[] = [];
     for (const { description, program } of guests) {
       const created = await hypervisor.createDomain(

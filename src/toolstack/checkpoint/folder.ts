@@ -13,7 +13,7 @@ import { version } from '../version.ts';
 // A checkpoint is a folder: `system`, a `domain-N` for each domain and, last, `manifest` with the SHA-256 of the others.
 // It is written beside its place and renamed when it is whole; what is found in its place is an earlier one or nothing.
 
-const VERSION = 2;
+const VERSION = 3;
 /** The largest value in a file, in bytes: what one buffer holds. */
 const MOST = 2 ** 31;
 const MANIFEST: SealedKind = { tag: 'CKPT', name: 'checkpoint', version: VERSION, most: 16 * 1024 * 1024 };

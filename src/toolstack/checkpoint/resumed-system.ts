@@ -1,18 +1,25 @@
 import type { DomainDescription, SystemDescription } from '../../contract/system.ts';
-import type { SavedDomain } from '../../hypervisor/saved.ts';
+import { resumedCoproc, type SavedDomain } from '../../hypervisor/saved.ts';
 import { checkSources } from './sources.ts';
 import type { Checkpoint } from './folder.ts';
+import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
+import { UsageError } from '../usage.ts';
 
-/** A saved system as a description: who decides, and who has which share, is what it was at last. */
+/** A saved system as a description: who decides, how long anybody is waited for, and who has which share, is what it was at last. */
 export function resumedSystem({ system, saved, files }: Checkpoint): SystemDescription {
   checkSources(files);
   const coprocs = system.coprocs.map((coproc) => {
     const before = saved.coprocs.find(({ id }) => id === coproc.id);
-    if (before === undefined) return coproc;
-    return { ...coproc, scheduler: before.algorithm, timeslice: before.report.timeslice };
+    return before === undefined ? coproc : resumedCoproc(coproc, before);
   });
   const { dom0: _, ...rest } = system;
   return { ...rest, dom0: undefined, coprocs, domains: saved.domains.map(descriptionOf) };
+}
+
+/** Has a hypervisor with the coprocessors of a resumed system go on from what was saved. */
+export function goOnFrom({ saved }: Checkpoint, hypervisor: Hypervisor): void {
+  const restored = hypervisor.restore(saved);
+  if (restored.kind === 'failed') throw new UsageError(`the checkpoint is of no use: ${restored.reason}`);
 }
 
 /** Whether a saved domain's program has more to do. */

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readCheckpoint } from '../../../src/toolstack/checkpoint/folder.ts';
+import { readCheckpoint, writeCheckpoint } from '../../../src/toolstack/checkpoint/folder.ts';
 import { UsageError } from '../../../src/toolstack/usage.ts';
 import { RUNTIMES } from '../../rig.ts';
 import { connected, until } from '../staying.ts';
-import { Systems, covisor, domainFile, guest } from '../systems.ts';
+import { FIRST_COME, SYSTEM, Systems, covisor, domainFile, guest } from '../systems.ts';
 
 const systems = new Systems();
 afterAll(() => systems.remove());
@@ -96,6 +96,57 @@ describe('a run', () => {
   });
 });
 
+describe('a scheduler of the user’s own', () => {
+  /** Everybody in turn, and counts turns from what it is given. */
+  const counting = (pair: string): string => `
+    let turns = 0;
+    const own = (${FIRST_COME})(settings);
+    const settle = (report) => { turns++; own.settle(report); };
+    return { ...own, settle, ${pair} };`;
+  const system = (pair: string): string =>
+    systems.make({
+      ...files,
+      'system.dts': SYSTEM.replace('"round-robin";', '"./mine.js";'),
+      'mine.js': `export default (settings) => {${counting(pair)}};\n`,
+    });
+  const resumed = async (pair: string) => {
+    const place = systems.path('own');
+    rmSync(place, { recursive: true, force: true });
+    const args = ['--runtime', 'simulated', '--checkpoint', place, '--checkpoint-at', '150us', ...NO_FILES];
+    expect(await covisor(['run', system(pair), ...args])).toMatchObject({ code: 0, stderr: '' });
+    return {
+      ...(await covisor(['resume', place, ...NO_FILES])),
+      past: readCheckpoint(place).saved.coprocs[0]!.past,
+    };
+  };
+
+  test('goes on from what it saved', async () => {
+    const restore = `restore(saved) {
+      if (!(saved.turns > 0)) return { kind: 'refused', reason: 'no turns' };
+    }`;
+    const { code, stderr, past } = await resumed(`save: () => ({ turns }), ${restore}`);
+    expect([code, stderr, past]).toEqual([0, '', expect.stringMatching(/^{"turns":[1-9]\d*}$/)]);
+  });
+
+  test('begins anew when it saves nothing', async () => {
+    expect(await resumed('')).toMatchObject({ code: 0, stderr: '', past: null });
+  });
+
+  test.each([
+    ['refuses', `{ return { kind: 'refused', reason: 'not mine' }; }`, /: gpu0: not mine\n$/],
+    ['throws', `{ throw new Error('no\\nway'); }`, /: gpu0: .*mine\.js: restore throws: no\n$/],
+    [
+      'answers a promise',
+      '{ return Promise.reject(new Error()); }',
+      /mine\.js: restore answers no refusal\n$/,
+    ],
+  ])('that %s is told of in one line', async (_what, body, line) => {
+    const { code, stderr } = await resumed(`save: () => 1, restore() ${body}`);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(line)]);
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+  });
+});
+
 describe('what is no checkpoint', () => {
   const names = (): string[] => readdirSync(saved);
   /** A copy of the checkpoint in which one file is changed; what reading it says. */
@@ -144,6 +195,27 @@ describe('what is no checkpoint', () => {
     );
   });
 
+  test('is refused when it is of another version, which the line names', () => {
+    const older = (content: Buffer): Buffer => {
+      content.writeUInt32BE(2, 12);
+      return content;
+    };
+    expect(refusal('manifest', older)).toMatch(/has version 2; this build reads checkpoints of version 3$/);
+  });
+
+  test('is refused when its scheduler cannot go on from it', async () => {
+    const place = systems.path('foreign');
+    const { saved: system, ...rest } = readCheckpoint(saved);
+    const past = { name: 'credit', of: [], rows: [] };
+    const coprocs = system.coprocs.map((one) => ({ ...one, past }));
+    await writeCheckpoint(place, { ...rest, saved: { ...system, coprocs } });
+    expect(await covisor(['resume', place, ...NO_FILES])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^[^\n]*gpu0: what was saved is not of round-robin; expected [^\n]*\n$/),
+    });
+  });
+
   test('is refused with exit code 2 in one line', async () => {
     for (const place of [folder, systems.path('nowhere'), join(saved, 'manifest')]) {
       const { code, stdout, stderr } = await covisor(['resume', place]);
@@ -187,6 +259,7 @@ describe('a system that stays', () => {
     const first = await connected(socket, up);
     await first.reschedule('gpu0', { algorithm: 'credit', timesliceUs: 500 });
     await first.schedule('gpu0', 'left', { weight: 999 });
+    await first.watchdog('gpu0', { stopDeadlineUs: 70_000, heartbeatUs: 5_000_000 });
     await until(
       async () => (await first.list()).find(({ name }) => (name as string) === 'right')?.state === 'finished',
     );
@@ -203,6 +276,8 @@ describe('a system that stays', () => {
     const second = await connected(socket, again);
     const [gpu] = await second.coprocs();
     expect([gpu!.scheduler, gpu!.timeslice]).toEqual(['credit', 500_000]);
+    const { watchdogs } = (await second.state()).coprocs[0]!;
+    expect(watchdogs).toMatchObject({ stopDeadline: 70_000_000, heartbeat: 5_000_000_000 });
     expect((await second.state()).at).toBeGreaterThan(at - 1e9);
     const left = (await second.vcoprocs()).find(({ domain }) => (domain as string) === 'left')!;
     expect(left.parameters).toEqual({ weight: 999 });
