@@ -4,52 +4,11 @@ import { expect } from 'vitest';
 import { PAGE_BYTES } from '../../src/memory/guest-ram.ts';
 import { reach, type Iommu as Shipped } from '../../src/memory/iommu.ts';
 import { AddressSpace, EPOCH, RIGHT } from '../../src/memory/page-table.ts';
+import { Oracle, RAM_BYTES, RAM_PAGES, freeRun } from './iommu-oracle.ts';
 import { ROOT, TABLES, decode, handMade } from './page-tables.ts';
 import { COUNTER } from '../../src/memory/channel.ts';
 
-const RAM_PAGES = 640;
-const RAM_BYTES = RAM_PAGES * PAGE_BYTES;
 const BOTH = RIGHT.read | RIGHT.write;
-
-interface Page {
-  readonly frame: number;
-  readonly rights: number;
-}
-
-/** What an IOMMU should do: a page at a time, from the bookkeeping of the test alone. */
-class Oracle {
-  readonly pages = new Map<number, Page>();
-  readonly ram = new Uint8Array(RAM_BYTES);
-  /** Pages that were unmapped and whose translations may still be in use. */
-  readonly stale = new Set<number>();
-
-  /** The first address in the range that cannot be reached. */
-  firstBad(iova: number, size: number, right: number): number | undefined {
-    for (let at = iova; at < iova + size; at++) {
-      const page = this.pages.get(Math.floor(at / PAGE_BYTES));
-      if (page === undefined || (page.rights & right) === 0 || page.frame >= RAM_PAGES) return at;
-      at += PAGE_BYTES - (at % PAGE_BYTES) - 1;
-    }
-    return undefined;
-  }
-
-  touchesStale(iova: number, size: number): boolean {
-    for (let at = iova; at < iova + size; at += PAGE_BYTES - (at % PAGE_BYTES))
-      if (this.stale.has(Math.floor(at / PAGE_BYTES))) return true;
-    return false;
-  }
-
-  copy(iova: number, local: Uint8Array, right: number): void {
-    for (let done = 0; done < local.length;) {
-      const at = iova + done;
-      const run = Math.min(PAGE_BYTES - (at % PAGE_BYTES), local.length - done);
-      const from = this.pages.get(Math.floor(at / PAGE_BYTES))!.frame * PAGE_BYTES + (at % PAGE_BYTES);
-      if (right === RIGHT.read) local.set(this.ram.subarray(from, from + run), done);
-      else this.ram.set(local.subarray(done, done + run), from);
-      done += run;
-    }
-  }
-}
 
 type Deed =
   | { kind: 'map'; page: number; bytes: number; rights: number }
@@ -92,24 +51,6 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
     }),
   },
 );
-
-/** Longest run of pages that no mapping, no guard page and nothing unreclaimed has. */
-function freeRun(
-  mapped: readonly { iova: number; pages: number }[],
-  unmapped: readonly { iova: number; bytes: number }[],
-): number {
-  const [begin, end] = [512, 512 + 512 * (2 * Math.ceil(RAM_BYTES / 2 ** 21) + 2)];
-  const used = [...mapped, ...unmapped.map(({ iova, bytes }) => ({ iova, pages: bytes / PAGE_BYTES }))]
-    .map(({ iova, pages }) => ({ first: iova / PAGE_BYTES, last: iova / PAGE_BYTES + pages + 1 }))
-    .sort((a, b) => a.first - b.first);
-  let longest = 0;
-  let at = begin;
-  for (const { first, last } of [...used, { first: end, last: end }]) {
-    longest = Math.max(longest, first - at);
-    at = last;
-  }
-  return longest;
-}
 
 // A page table full of rubbish.
 const RAM = 16;
@@ -280,7 +221,11 @@ export const checksOf = (
     const last = 2 ** 20 - 1;
     const iommu = new Iommu();
     const ram = new SharedArrayBuffer(2 * PAGE_BYTES);
-    iommu.enter(reach(handMade([[last - 1, 0], [last, 1]]), ram)); // prettier-ignore
+    const table = handMade([
+      [last - 1, 0],
+      [last, 1],
+    ]);
+    iommu.enter(reach(table, ram));
     expect(iommu.write((last - 1) * PAGE_BYTES, new Uint8Array(2 * PAGE_BYTES).fill(4))).toBeUndefined();
     expect(new Uint8Array(ram).every((byte) => byte === 4)).toBe(true);
   },
