@@ -19,6 +19,7 @@ import { contextModel } from './context-model.ts';
 import { BrokenLawError, mix, type Decision, type DecisionOracle } from './decisions.ts';
 import { Excuses } from './excuses.ts';
 import { Fingerprint } from './fingerprint.ts';
+import { IsolationLaws } from './isolation-laws.ts';
 import { Marks } from './marks.ts';
 import { PolicyLaws } from './policy-laws.ts';
 import { StepLaws, losesContexts } from './step-laws.ts';
@@ -87,6 +88,7 @@ class Trial implements RunView {
   readonly #fingerprint = new Fingerprint();
   readonly #laws = new StepLaws();
   #policies: PolicyLaws | undefined;
+  #isolation: IsolationLaws | undefined;
   readonly #marks = new Marks();
   readonly #faults: string[] = [];
   readonly #losses = new Map<string, number>();
@@ -139,6 +141,7 @@ class Trial implements RunView {
     const system = this.#subject.build(oracle, this);
     this.#system = system;
     this.#policies = new PolicyLaws(system);
+    this.#isolation = new IsolationLaws(system);
     const vcoprocs = system.domains.flatMap(({ description }) =>
       description.coprocs.map(({ coproc }) => `${description.name}/${coproc}`),
     );
@@ -258,6 +261,7 @@ class Trial implements RunView {
     try {
       this.#laws.onEvent(event);
       this.#policies?.onEvent(event);
+      this.#isolation?.onEvent(event);
     } catch (error) {
       // Not thrown: whoever told of the event might take it for its own.
       this.#fail(error);
@@ -271,6 +275,7 @@ class Trial implements RunView {
     const hypervisor = this.#hypervisor!;
     const { bound } = this.#system!;
     this.#laws.onStep(hypervisor, this.#runtime!, this.#excuses.bells);
+    this.#isolation!.onStep(hypervisor, now);
     if (now > bound.length) {
       throw new BrokenLawError(
         'healthy parts converge',

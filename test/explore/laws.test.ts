@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { between, type Duration, type Instant } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
+import { domainId, vcoprocId, type VcoprocId } from '../../src/contract/names.ts';
 import type { Platform } from '../../src/contract/platform.ts';
-import type { VcoprocId } from '../../src/contract/names.ts';
 import type { RecoveryStep } from '../../src/contract/recovery.ts';
 import type { Context } from '../../src/coprocessor/context.ts';
 import { seeded } from '../../src/explore/decisions.ts';
@@ -40,6 +40,11 @@ const alsoTelling = (step: RecoveryStep, other: RecoveryStep): Partial<Subject> 
     event.kind === 'recovery' && event.step === step ? [event, { ...event, step: other }] : [event],
   );
 
+const ISOLATION = 'a domain is isolated as a whole, and nobody else with it';
+
+const isForAnother = (event: TraceEvent): event is TraceEvent & { readonly kind: 'recovery' } =>
+  event.kind === 'recovery' && event.why.startsWith('its domain is isolated: ');
+
 const nthOf = (kind: TraceEvent['kind'], nth: number): ((event: TraceEvent) => boolean) => {
   let seen = 0;
   return (event) => event.kind === kind && ++seen === nth;
@@ -67,7 +72,7 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       'every command completes exactly once',
       'a completion is told twice',
       () => telling((event) => (event.kind === 'complete' ? [event, event] : [event])),
-      /commands are open/,
+      /commands are open|that was not open/,
     ],
     [
       'every command completes exactly once',
@@ -181,6 +186,21 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
       /has .* again/,
     ],
     [
+      ISOLATION,
+      'the other shares go on',
+      () => patch(SharedCoproc.prototype, 'isolate', () => {}),
+      /goes on, though \S+ was at fault$/,
+    ],
+    [
+      ISOLATION,
+      'it is said, and done to a neighbour',
+      () =>
+        telling((event) =>
+          isForAnother(event) ? [{ ...event, vcoproc: vcoprocId(domainId('other'), event.coproc) }] : [event],
+        ),
+      /is isolated for \S+, whose policy is isolate-domain$/,
+    ],
+    [
       'a coprocessor that is out of service stays so',
       'it is started again',
       () => alsoTelling('out-of-service', 'restarted'),
@@ -257,7 +277,7 @@ const deaf = ([name, platform]: [string, Platform]): [string, Platform] => [
   },
 ];
 
-const MOST_RUNS = 60;
+const MOST_RUNS = 200;
 
 describe('a campaign names the law', { timeout: 60_000 }, () => {
   it.each(broken)('"%s" when %s', async (law, _how, build, says) => {
