@@ -1,8 +1,7 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { BELL, CONTROL, EVENT, createChannel } from '../../../src/memory/channel.ts';
-import { Doorbell } from '../../../src/memory/doorbell.ts';
+import { CONTROL, EVENT, createChannel } from '../../../src/memory/channel.ts';
 import { RingConsumer, RingProducer } from '../../../src/memory/ring.ts';
 import { ThreadsRuntime } from '../../../src/runtime/threads/runtime.ts';
 import { startBare } from './bare.ts';
@@ -23,10 +22,6 @@ it('whatever sleeps when something is said hears of it, roused before or not, wi
     }
   });
   await spoke;
-  const bell = new Doorbell(channel.bells, BELL.coprocessor);
-  while (!bell.asleep) await turn();
-  port.rouse();
-  expect(bell.asleep).toBe(false);
   for (let round = 0; round < ROUNDS; round++) {
     // From both awake to both asleep: 50 us the one looks for more, 1.2 ms the other.
     const pause = random.below(4);
