@@ -41,6 +41,8 @@ export class Hypervisor {
   #past: readonly VcoprocReport[] = [];
   /** Vcoprocs that are on their way. */
   readonly #attaching = new Set<VcoprocId>();
+  /** Why a domain was isolated last: an object of its own each time. */
+  readonly #outlawed = new WeakMap<Domain, { readonly reason: string }>();
   readonly #releases = new Map<Domain, Promise<void>>();
   /** Resumed domains that are about to go on, all at once: none is ahead of the others. */
   readonly #goingOn: Domain[] = [];
@@ -403,6 +405,7 @@ export class Hypervisor {
       // Nobody loads it ever again: it is there for its domain to be told.
       if (vcoproc.state === 'isolated') return this.#attached(domain, vcoproc);
     }
+    const outlawed = this.#outlawed.get(domain);
     this.#attaching.add(name);
     const attached = await coproc.attach(vcoproc, parameters, saved !== undefined);
     this.#attaching.delete(name);
@@ -411,6 +414,12 @@ export class Hypervisor {
       await coproc.detach(vcoproc);
       vcoproc.destroy('its domain is over');
       return failed(`domain ${domain.name} is ${domain.state} since`);
+    }
+    const since = this.#outlawed.get(domain);
+    if (since !== outlawed) {
+      await coproc.detach(vcoproc);
+      vcoproc.destroy('its domain is isolated');
+      return failed(`domain ${domain.name} is isolated since: ${since?.reason ?? ''}`);
     }
     return this.#attached(domain, vcoproc);
   }
@@ -423,6 +432,8 @@ export class Hypervisor {
 
   /** A domain that one of its vcoprocs brought into disrepute loses all of them. */
   #outlaw(domain: Domain, reason: string): void {
+    // One that is on its way is no other's to reach: it finds this when it comes.
+    this.#outlawed.set(domain, { reason });
     for (const vcoproc of domain.vcoprocs)
       this.#of(vcoproc).isolate(vcoproc, `its domain is isolated: ${reason}`);
   }
