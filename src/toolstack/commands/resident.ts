@@ -12,7 +12,7 @@ import type { Checkpoint } from '../checkpoint/folder.ts';
 import { resumedSystem } from '../checkpoint/resumed-system.ts';
 import { ControlError, NotRunningError, SilentError, connect, type Connection } from '../control/client.ts';
 import { ControlServer } from '../control/server.ts';
-import { takeCores } from '../cores.ts';
+import { pinOption, takeCores } from '../cores.ts';
 import { checkPlan, readPlanFile, verified } from '../fault-plan.ts';
 import { checkWritable, makeFolder, shown } from '../files.ts';
 import { readSystem } from '../known.ts';
@@ -47,10 +47,7 @@ export const upCommand = (terminal: Terminal, exit: (code: number) => void): Com
     .argument('<system>', 'a folder with system.dts and domains/*.cfg')
     .addOption(socketOption())
     .option('--detach', 'return once it runs; its log goes beside the socket')
-    .option(
-      '--pin',
-      'hold the hypervisor and each coprocessor on a core of its own, as far as there are cores (Linux)',
-    )
+    .addOption(pinOption())
     .option('--seed <number>', 'seed of all chance', '1')
     .option('--faults [plan]', 'take faults (covisor fault inject), and carry out this plan if one is given')
     .option('--out <folder>', "where the domains' files go (default: nowhere)")

@@ -18,6 +18,7 @@ import { EXIT, forShell, type Terminal } from '../terminal.ts';
 import { showPosition } from '../config/problem.ts';
 import { checkPlan, readPlanFile, withVerification } from '../fault-plan.ts';
 import { REPORT_FILE, RUN_FILE, TRACE_FILE, checkOutput, readInput, shown, writeOutput } from '../files.ts';
+import { pinOption } from '../cores.ts';
 import { readSystem } from '../known.ts';
 import { runSystem, type RunOptions, type RunResult } from '../run.ts';
 import { UsageError, once, parseDuration, parseWhole } from '../usage.ts';
@@ -59,10 +60,7 @@ export const runCommand = (terminal: Terminal, exit: (code: number) => void): Co
         .default('threads'),
     )
     .option('--seed <number>', 'seed of all chance', '1')
-    .option(
-      '--pin',
-      'hold the hypervisor and each coprocessor on a core of its own, as far as there are cores (Linux)',
-    )
+    .addOption(pinOption())
     .option('--for <length>', 'end the domains after this long, as in 500ms, 2s, 1min')
     .option('--input <file>', 'a picture of your own, for the domains that take its kind', once('--input'))
     .option(
