@@ -15,9 +15,8 @@ interface Saved {
 /**
  * A model of every context that is not in a coprocessor, kept beside the images and compared with what a
  * coprocessor really holds once the context has come back. Fresh contexts of one firmware on one kind of coprocessor
- * are all alike. The copies
- * are the run's own memory: new ones for each run had the collector look at the whole heap every hundred runs, and
- * forget the optimised code of whoever was not at work then.
+ * are all alike. The copies are the run's own memory: new ones for each run have the collector look at the whole heap
+ * every hundred runs, and forget the optimised code of whoever is not at work then.
  */
 export function contextModel(source: MemorySource): ContextWitness {
   const saved = new WeakMap<SharedArrayBuffer, Saved>();

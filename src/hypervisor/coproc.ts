@@ -76,7 +76,7 @@ export class SharedCoproc {
   readonly #debts: Debts;
   readonly #crashed: (dump: () => CrashDump) => void;
   #cancelDecision = (): void => {};
-  /** Whoever has it came back from idle, and how long it stays is decided soon. */
+  /** Who has it, or how long whoever came back from idle stays, is decided soon. */
   #undecided = false;
 
   /** `crashed` may ask for what is left, before it is cleaned away. */

@@ -416,10 +416,10 @@ export class Hypervisor {
       return failed(`domain ${domain.name} is ${domain.state} since`);
     }
     const since = this.#outlawed.get(domain);
-    if (since !== outlawed) {
+    if (since !== undefined && since !== outlawed) {
       await coproc.detach(vcoproc);
       vcoproc.destroy('its domain is isolated');
-      return failed(`domain ${domain.name} is isolated since: ${since?.reason ?? ''}`);
+      return failed(`domain ${domain.name} is isolated since: ${since.reason}`);
     }
     return this.#attached(domain, vcoproc);
   }

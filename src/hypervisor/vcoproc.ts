@@ -126,8 +126,8 @@ export class Vcoproc {
       addQueues: (queues) => host.addQueues(this, queues),
       tell: (index, service, sequence) => host.serveQueue(this, index, service, sequence),
       blame: (what) => host.blame(this, what, false),
-      // Written out, for to spread an object in front of others takes microseconds. Of the default queue it is not said.
       rouse: () => host.rouse(this),
+      // Written out, for to spread an object in front of others takes microseconds. Of the default queue it is not said.
       onSubmit: (queue, op, at) => {
         const { name: vcoproc } = this;
         settings.trace(

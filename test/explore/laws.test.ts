@@ -299,7 +299,7 @@ const CREATING = ['allocate', 'firmware', 'admit', 'attach'] as const;
 const failing = (point: Point, nth: number): Fault => ({ fault: 'fail', when: { point, nth } });
 
 describe('a run in which a call fails while domains are created', { timeout: 60_000 }, () => {
-  it.each([...CREATING, 'start'] as const)('of %s, is as any other', async (point) => {
+  it.each([...CREATING, 'start'] as const)('of %s, is like every other', async (point) => {
     // The first systems that are drawn have one coprocessor.
     for (const nth of point === 'start' ? [1] : [1, 2]) {
       const results = await withFault(failing(point, nth), 20);

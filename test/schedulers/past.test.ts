@@ -236,9 +236,9 @@ describe.each(names)('%s, saved and made anew', (name) => {
     fc.assert(
       fc.property(fc.oneof(fc.array(row(whole), count), fc.array(row(real), count)), (drawn) => {
         const scheduler = made(factoryOf(name), settings);
-        const any = rows.map(([id], at) => [id, ...drawn[at]!]);
+        const others = rows.map(([id], at) => [id, ...drawn[at]!]);
         // Parts of what is whole are refused.
-        const taken = scheduler.restore!({ ...rest, rows: any }) === undefined;
+        const taken = scheduler.restore!({ ...rest, rows: others }) === undefined;
         if (drawn.flat().every(Number.isSafeInteger)) expect(taken).toBe(true);
         new Simulation(scheduler, agents).run(ms(20));
       }),

@@ -1,6 +1,6 @@
 /** Longer than the shortest slices in use: who waits for the end of one should still be awake when it comes. */
 const WATCH_NS = 1_200_000;
-/** A short command of a coprocessor that sleeps is back by then: 150 us where nobody else works, all caches cold. */
+/** A short command of a coprocessor that sleeps is back by then: it takes about 200 us, all caches cold. */
 const EXPECT_NS = 300_000;
 /** Watches in a row that may be in vain. */
 const CREDIT = 4;
