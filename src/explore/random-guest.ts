@@ -266,7 +266,7 @@ class GuestState {
         run.broken(LAW.commands, `${this.#name}: ${reason} for an error ${code}`);
     } else {
       run.disturb(coproc);
-      const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [5, 100, 1e9]][
+      const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [12, 100, 1e9]][
         kind - 4
       ]!;
       await this.#submit(lane, op!, args, true);

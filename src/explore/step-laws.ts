@@ -52,16 +52,20 @@ export class StepLaws {
     }
   }
 
-  /** After each event of a run: all of it, from the counters themselves. Makes no objects: it is asked millions of times. */
+  /**
+   * After each event of a run: all that it can have changed, from the counters themselves. Makes no objects: it is asked
+   * millions of times.
+   */
   onStep(
     hypervisor: Hypervisor,
-    { forgotten, stopped }: Pick<SimulatedRuntime, 'forgotten' | 'stopped'>,
+    { forgotten, stopped, turned }: Pick<SimulatedRuntime, 'forgotten' | 'stopped' | 'turned'>,
     bellsFail: boolean,
   ): void {
     if (forgotten.length > 0 && !bellsFail)
       broken('doorbells', `${forgotten.join(', ')} sleeps and has work, and nobody rings`);
     const { vcoprocs } = hypervisor;
     for (const { id, account } of hypervisor.coprocs) {
+      if (turned !== undefined && turned !== id) continue;
       const events = this.#events.get(id)!;
       events.rejoin();
       const told = events.available();
@@ -69,10 +73,11 @@ export class StepLaws {
       for (const vcoproc of vcoprocs) {
         if (vcoproc.settings.coproc !== id) continue;
         had += vcoproc.time;
-        this.#completions(vcoproc);
+        if (turned === undefined) this.#completions(vcoproc);
         const onTheirWay = told > 0 ? interruptsTold(events, told, vcoproc.slot) : 0;
         this.#interrupts(vcoproc, onTheirWay, stopped.includes(id));
       }
+      if (turned !== undefined) return;
       const { missing, running } = account;
       if (missing !== 0) broken('time', `${id}: the parts make ${missing} ns less than the whole`);
       if (had > running) broken('time', `${id}: its vcoprocs had it for ${had} ns, it ran for ${running} ns`);

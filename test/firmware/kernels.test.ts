@@ -181,6 +181,21 @@ describe('spin', () => {
     expect([...answers, firmware.quiesce()]).toEqual([75, 75, 75, 0]);
   });
 
+  test('denies to leave in steps as long as their budget, too', () => {
+    const cycles = [1, 500].map((budget) => {
+      const { loaded, firmware } = kernel('spin', { metered: true });
+      command(loaded, 12, [75, 2]);
+      firmware.refuel(1_000_000);
+      firmware.start();
+      const before = firmware.fuelLeft();
+      expect([firmware.step(budget), firmware.quiesce()]).toEqual([0, 75]);
+      const length = before - firmware.fuelLeft();
+      expect([firmware.step(budget), firmware.quiesce()]).toEqual([1, 0]);
+      return length;
+    });
+    expect(cycles[1]! / cycles[0]!).toBeGreaterThan(50);
+  });
+
   test('reaches for guest memory and raises interrupts as it is told, and fails on demand', () => {
     const { run, interrupts, loaded, firmware } = kernel('spin', { guestBytes: 64 });
     expect([run(8, [0]).results[0], run(8, [1]).results[0]]).toEqual([0, 1]);
@@ -188,7 +203,7 @@ describe('spin', () => {
     expect(interrupts).toEqual([9, 9, 9]);
     command(loaded, 9, [40]);
     expect(trapOf(firmware, () => firmware.start())).toBe('raised interrupt 40; a firmware has 2 to 31');
-    expect([run(10, [-77]).status, run(12, []).status]).toEqual([-77, -1]);
+    expect([run(10, [-77]).status, run(13, []).status]).toEqual([-77, -1]);
   });
 });
 
@@ -237,6 +252,7 @@ const works: readonly Work[] = [
     prepare: () => [
       [4, [20]],
       [5, [10, 20]],
+      [12, [10, 20]],
       [8, [0]],
     ],
   },

@@ -67,8 +67,7 @@ export class SimulatedRuntime implements Runtime {
   readonly #options: SimulatedOptions;
   readonly #queue: EventQueue;
   readonly #ports = new Set<SimulatedPort>();
-  /** What happened was a turn of a coprocessor and nothing else: no guest can react to it yet. */
-  #turned = false;
+  #turned: CoprocId | undefined;
 
   constructor(seed: number, options: SimulatedOptions = {}) {
     const { oracle } = options;
@@ -106,11 +105,16 @@ export class SimulatedRuntime implements Runtime {
     return found ?? NOBODY;
   }
 
+  /** What happened was a turn of this coprocessor and nothing else: no guest and no hypervisor can react to it yet. */
+  get turned(): CoprocId | undefined {
+    return this.#turned;
+  }
+
   startCoprocessor(spec: CoprocessorSpec, platform: Platform, listener: PortListener): CoprocessorPort {
     const time: PortTime = {
       now: () => this.#queue.at,
       at: (deadline, what) => void this.#at(deadline, what),
-      turned: () => (this.#turned = true),
+      turned: () => void (this.#turned = spec.id),
       gone: () => void this.#ports.delete(port),
     };
     const port = new SimulatedPort(spec, platform, time, listener, this.#options);
@@ -130,8 +134,8 @@ export class SimulatedRuntime implements Runtime {
     for (let events = 0; ; events++) {
       // Guests run in promises: they get to the end of what they can do before time goes on.
       if (events % EVENTS_UNSEEN === 0) await turnOfTheEventLoop();
-      else if (!this.#turned) await endOfPromises();
-      this.#turned = false;
+      else if (this.#turned === undefined) await endOfPromises();
+      this.#turned = undefined;
       if (over) break;
       let event = this.#queue.take();
       if (event === undefined) {
