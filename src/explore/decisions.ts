@@ -69,7 +69,10 @@ export class DecisionOracle implements Oracle {
 /** Nothing is disturbed and nobody does anything by chance. */
 export const undisturbed = (): DecisionOracle => new DecisionOracle(() => () => 0);
 
-/** How often a choice of a class is not the undisturbed one. Each seed draws its own of these. */
+/**
+ * How often a choice of a class is not the undisturbed one. Each seed draws its own of these. What is a law's costs a
+ * second run.
+ */
 const RATES: Readonly<Record<string, readonly number[]>> = {
   order: [0, 0.1, 0.5, 1],
   turn: [0, 0, 0.004, 0.05, 0.3],
@@ -77,6 +80,7 @@ const RATES: Readonly<Record<string, readonly number[]>> = {
   timer: [0, 0, 0.05, 0.4],
   fault: [0, 0.3, 0.8],
   recovery: [0, 0.5, 1],
+  law: [1 / 32],
 };
 
 /**

@@ -239,7 +239,7 @@ class GuestState {
   }
 
   async #spin(draw: Draw, hostile: boolean, lane: Lane): Promise<void> {
-    const { run, coproc } = this.#guest;
+    const { run, coproc, domain } = this.#guest;
     const kind = draw(hostile ? 10 : 4);
     if (kind < 2) {
       const times = 1 + draw(40);
@@ -265,7 +265,7 @@ class GuestState {
       )
         run.broken(LAW.commands, `${this.#name}: ${reason} for an error ${code}`);
     } else {
-      run.disturb(coproc);
+      run.disturb(coproc, domain.name);
       const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [12, 100, 1e9]][
         kind - 4
       ]!;

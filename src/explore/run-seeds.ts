@@ -2,7 +2,8 @@ import { START } from '../base/units.ts';
 import { replayed, seeded } from './decisions.ts';
 import type { RunRecord } from './records.ts';
 import type { Subject } from './subject.ts';
-import { runTrial, type TrialOptions, type TrialResult, type TrialState } from './trial.ts';
+import { runCompared } from './neighbours.ts';
+import type { TrialOptions, TrialResult, TrialState } from './trial.ts';
 
 export interface SeedOptions extends Pick<TrialOptions, 'plan' | 'faults'> {
   /** Every so-manieth seed is run twice, and both runs must be the same; every failure is run again anyway. */
@@ -29,11 +30,11 @@ export async function runSeed(
   const onStep = ({ step }: TrialState): boolean =>
     !(step % STEPS === 0 && (givenUp ||= enough?.() === true));
   const how = { ...(plan && { plan }), ...(faults && { faults }), onStep };
-  const result = await runTrial(subject, { ...how, oracle: seeded(seed) });
+  const result = await runCompared(subject, { ...how, oracle: seeded(seed) });
   if (givenUp) throw new GivenUpError();
   if (result.failure === undefined && seed % guardEvery !== 0) return recordOf(seed, result);
   // A tape that does not even fit its own run is as different as a run can be.
-  const again = await runTrial(subject, { ...how, oracle: replayed(result.decisions, true) }).catch(
+  const again = await runCompared(subject, { ...how, oracle: replayed(result.decisions, true) }).catch(
     () => undefined,
   );
   if (givenUp) throw new GivenUpError();

@@ -1,6 +1,7 @@
 import { replayed, type Decision } from './decisions.ts';
 import type { Subject } from './subject.ts';
-import { runTrial, type Failure, type TrialOptions, type TrialResult } from './trial.ts';
+import { runCompared } from './neighbours.ts';
+import type { Failure, TrialOptions, TrialResult } from './trial.ts';
 
 export interface Shrunk {
   readonly result: TrialResult & { readonly failure: Failure };
@@ -24,7 +25,7 @@ export async function shrink(
   const stillFails = async (decisions: readonly Decision[]): Promise<boolean> => {
     if (runs >= mostRuns) return false;
     runs++;
-    const result = await runTrial(subject, { ...how, oracle: replayed(decisions, false) });
+    const result = await runCompared(subject, { ...how, oracle: replayed(decisions, false) });
     const { failure } = result;
     if (failure?.law !== best.failure.law) return false;
     // A decision that was not asked for has gone by itself.

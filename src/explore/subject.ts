@@ -23,6 +23,8 @@ export interface Subject {
   build(oracle: Oracle, run: RunView): BuiltSystem;
   /** The laws that a run's figures break, in words. */
   laws(report: RunReport): readonly string[];
+  /** Whether its domains have nothing to do with each other, and do the same without each other. */
+  readonly strangers?: boolean;
   /** Makes the hypervisor, where it is not the one that ships. */
   hypervisor?(parts: Parts): Hypervisor;
 }
@@ -49,7 +51,7 @@ export interface RunView {
   /** Whether anything was done to this coprocessor, or to this domain by its own fault elsewhere, that excuses failed commands. */
   disturbed(coproc: string, domain: string): boolean;
   /** This guest is about to do something to a coprocessor that may end in a reset or in isolation. */
-  disturb(coproc: string): void;
+  disturb(coproc: string, domain: string): void;
   /** Interrupts that faults raised on this coprocessor, beside those of commands, at most. */
   strays(coproc: string): number;
   /** A law does not hold. */

@@ -7,7 +7,7 @@ import { actorTable } from '../explore/actor-table.ts';
 import { replayed } from '../explore/decisions.ts';
 import type { Subject } from '../explore/subject.ts';
 import { writeTape, type Tape } from '../explore/tape.ts';
-import { runTrial } from '../explore/trial.ts';
+import { runCompared } from '../explore/neighbours.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { reportPage } from '../observe/report-page/report-page.ts';
 
@@ -20,7 +20,7 @@ export async function writeFailure(
 ): Promise<string> {
   const events: TraceEvent[] = [];
   let report: RunReport | undefined;
-  await runTrial(subject, {
+  await runCompared(subject, {
     oracle: replayed(reduced.decisions, false),
     plan: reduced.plan,
     faults: reduced.faults,

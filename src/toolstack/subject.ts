@@ -39,6 +39,7 @@ function smallSubject(): Subject {
     .map(([name]) => name);
   return {
     name: SMALL,
+    strangers: true,
     model: 'small system of random guests',
     platforms,
     schedulers,

@@ -2,10 +2,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { seconds } from '../../src/base/units.ts';
 import { replayed, seeded } from '../../src/explore/decisions.ts';
 import { runSeed } from '../../src/explore/run-seeds.ts';
+import { runCompared } from '../../src/explore/neighbours.ts';
 import { shrink } from '../../src/explore/shrink.ts';
 import type { Subject } from '../../src/explore/subject.ts';
 import { readTape, tapeOf, writeTape } from '../../src/explore/tape.ts';
-import { runTrial, type Failure, type TrialResult } from '../../src/explore/trial.ts';
+import type { Failure, TrialResult } from '../../src/explore/trial.ts';
 import { NO_FAULTS } from '../../src/faults/plan.ts';
 import { openSubject } from '../../src/toolstack/subject.ts';
 import { FAULTS } from '../defects/campaign.ts';
@@ -20,7 +21,7 @@ async function failing(
 ): Promise<(TrialResult & { readonly failure: Failure })[]> {
   const found: (TrialResult & { readonly failure: Failure })[] = [];
   for (let seed = 1; seed <= seeds && found.length < most; seed++) {
-    const result = await runTrial(subject, { oracle: seeded(seed), faults: FAULTS });
+    const result = await runCompared(subject, { oracle: seeded(seed), faults: FAULTS });
     if (result.failure !== undefined) found.push({ ...result, failure: result.failure });
   }
   return found;
@@ -35,7 +36,7 @@ describe('a failure', () => {
       const failures = await failing(subject, 60);
       expect(failures.length).toBeGreaterThan(10);
       for (const { decisions, failure, fingerprint } of failures) {
-        const again = await runTrial(subject, { oracle: replayed(decisions, true), faults: FAULTS });
+        const again = await runCompared(subject, { oracle: replayed(decisions, true), faults: FAULTS });
         expect([again.failure, again.fingerprint]).toEqual([failure, fingerprint]);
       }
     },
@@ -46,12 +47,12 @@ describe('a failure', () => {
       ...(await openSubject('small')),
       ...defects['wake dropped while asked to sleep']!.build(),
     };
-    const [first] = await failing(subject, 300, 1);
+    const [first] = await failing(subject, 2000, 1);
     const { result } = await shrink(subject, first!, { faults: FAULTS }, 300);
     expect(result.failure.law).toBe(first!.failure.law);
     expect(result.decisions.length).toBeLessThan(first!.decisions.length / 2);
     expect(result.decisions.length).toBeLessThan(30);
-    const again = await runTrial(subject, { oracle: replayed(result.decisions, true), faults: FAULTS });
+    const again = await runCompared(subject, { oracle: replayed(result.decisions, true), faults: FAULTS });
     expect(again.fingerprint).toBe(result.fingerprint);
   });
 

@@ -98,7 +98,7 @@ async function run(kills: readonly number[], ...plan: FaultPlan['faults']): Prom
       return (hypervisor = new Hypervisor({ ...parts, runtime }));
     },
     build: (_oracle, view) => {
-      view.disturb('gpu0');
+      view.disturb('gpu0', 'a');
       return {
         coprocs: [gpu0],
         refused: [],

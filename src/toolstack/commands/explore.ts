@@ -10,7 +10,8 @@ import { RECORDS, RecordFile, readRecords, type RunRecord } from '../../explore/
 import { shrink } from '../../explore/shrink.ts';
 import type { Subject } from '../../explore/subject.ts';
 import { tapeOf, type Tape } from '../../explore/tape.ts';
-import { runTrial, type Failure } from '../../explore/trial.ts';
+import { runCompared } from '../../explore/neighbours.ts';
+import type { Failure } from '../../explore/trial.ts';
 import { NO_FAULTS } from '../../faults/plan.ts';
 import { newEpoch, threadClock } from '../../runtime/threads/clock.ts';
 import { everyMilliseconds } from '../../runtime/threads/ticker.ts';
@@ -175,7 +176,7 @@ async function explain(
   folder: string,
 ): Promise<string> {
   const { plan, faults } = run;
-  const again = await runTrial(subject, { oracle: replayed(decisions ?? [], false), plan, faults });
+  const again = await runCompared(subject, { oracle: replayed(decisions ?? [], false), plan, faults });
   const result = { ...again, failure: again.failure ?? failure };
   const shrunk =
     again.failure === undefined

@@ -6,7 +6,8 @@ import type { TraceEvent } from '../../contract/events.ts';
 import { StaleTapeError, replayed } from '../../explore/decisions.ts';
 import type { Subject } from '../../explore/subject.ts';
 import { readTape, type Tape } from '../../explore/tape.ts';
-import { runTrial, type TrialResult, type TrialState } from '../../explore/trial.ts';
+import { runCompared } from '../../explore/neighbours.ts';
+import type { TrialResult, TrialState } from '../../explore/trial.ts';
 import { actorTable } from '../../explore/actor-table.ts';
 import { failureText, reportOf } from '../failure-files.ts';
 import { openSubject } from '../subject.ts';
@@ -117,10 +118,10 @@ class Player {
 
   #run(
     events: TraceEvent[],
-    how: Pick<Parameters<typeof runTrial>[1], 'onStep' | 'onEnd'>,
+    how: Pick<Parameters<typeof runCompared>[1], 'onStep' | 'onEnd'>,
   ): Promise<TrialResult> {
     const { decisions, plan, faults } = this.#tape;
-    return runTrial(this.#subject, {
+    return runCompared(this.#subject, {
       oracle: replayed(decisions, true),
       plan,
       faults,
