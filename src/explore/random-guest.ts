@@ -77,6 +77,13 @@ interface Lane {
   heard: number;
 }
 
+/** What local memory was last told to be filled with, how many contexts had been lost then, and whether it is. */
+interface Fill {
+  readonly seed: number;
+  readonly losses: number;
+  done: boolean;
+}
+
 /** What a guest expects of its share of a coprocessor. */
 class GuestState {
   over = false;
@@ -84,14 +91,13 @@ class GuestState {
   readonly #coproc: GuestCoproc;
   readonly #scratch = new Map<number, number>();
   #scratchLosses = 0;
-  /** The seed that local memory was filled with, and how many contexts had been lost then. */
-  #filled: { seed: number; losses: number; fills: number } | undefined;
-  #fills = 0;
+  #fill: Fill | undefined;
   #interrupts = 0;
   #buffers: { buffer: GuestBuffer; iova: number; fill: number }[] = [];
   readonly #first: Lane;
   readonly #lanes: (Lane & { readonly queue: GuestQueue })[] = [];
-  #busy = 0;
+  /** All that it ever began. */
+  readonly #works: Promise<void>[] = [];
   /** Interrupts that its commands raise. */
   #promised = 0;
 
@@ -132,8 +138,10 @@ class GuestState {
   /** Maps a buffer, or takes one back. */
   async memory(draw: Draw): Promise<void> {
     const { domain } = this.#guest;
-    const taken = draw(2) === 0 && this.#busy === 0 ? this.#buffers.pop() : undefined;
+    // Which it is does not depend on how far its commands are: a guest does the same beside others and alone.
+    const taken = draw(2) === 0 ? this.#buffers.pop() : undefined;
     if (taken !== undefined) {
+      await Promise.all(this.#works);
       await this.#coproc.unmap(taken.iova);
       domain.memory.free(taken.buffer);
     } else if (this.#buffers.length < 4) {
@@ -171,20 +179,21 @@ class GuestState {
     }
   }
 
-  async work(draw: Draw): Promise<void> {
+  work(draw: Draw): Promise<void> {
     const { firmware, hostile } = this.#guest;
-    this.#busy++;
     const lane = this.#lanes[draw(this.#lanes.length + 1) - 1] ?? this.#first;
-    if (firmware === 'noop') await this.#echo(draw, lane);
-    else if (firmware === 'pattern') await this.#pattern(draw, lane);
-    else if (firmware === 'stream') await this.#checksum(draw, lane);
-    else await this.#spin(draw, hostile, lane);
-    this.#busy--;
+    let work: Promise<void>;
+    if (firmware === 'noop') work = this.#echo(draw, lane);
+    else if (firmware === 'pattern') work = this.#pattern(draw, lane);
+    else if (firmware === 'stream') work = this.#checksum(draw, lane);
+    else work = this.#spin(draw, hostile, lane);
+    this.#works.push(work);
+    return work;
   }
 
   /** The last look, once nothing is under way. */
   async verify(): Promise<void> {
-    if (this.#filled !== undefined && !this.over) await this.#verifyPattern(this.#first);
+    if (this.#fill !== undefined && !this.over) await this.#verifyPattern(this.#first);
   }
 
   async #echo(draw: Draw, lane: Lane): Promise<void> {
@@ -202,22 +211,21 @@ class GuestState {
   }
 
   async #pattern(draw: Draw, lane: Lane): Promise<void> {
-    if (this.#filled === undefined || draw(2) === 1) {
-      const seed = 1 + draw(1000);
-      const fills = ++this.#fills;
-      this.#filled = undefined;
-      const losses = this.#losses;
+    if (this.#fill === undefined || draw(2) === 1) {
+      const fill: Fill = { seed: 1 + draw(1000), losses: this.#losses, done: false };
+      this.#fill = fill;
       // Two queues would not say which fill was the last.
-      const { status } = await this.#submit(this.#first, 1, [seed]);
-      if (status === 'ok' && fills === this.#fills) this.#filled = { seed, losses, fills };
+      const { status } = await this.#submit(this.#first, 1, [fill.seed]);
+      fill.done = status === 'ok';
     } else await this.#verifyPattern(lane);
   }
 
   async #verifyPattern(lane: Lane): Promise<void> {
-    const filled = this.#filled;
-    if (filled === undefined) return;
-    const { status, results } = await this.#submit(lane, 2, [filled.seed]);
-    if (status !== 'ok' || filled.fills !== this.#fills || filled.losses !== this.#losses) return;
+    const fill = this.#fill;
+    if (fill === undefined) return;
+    const { done } = fill;
+    const { status, results } = await this.#submit(lane, 2, [fill.seed]);
+    if (!done || status !== 'ok' || fill !== this.#fill || fill.losses !== this.#losses) return;
     if (results[1] !== -1) {
       const where = `local memory at ${results[1]} is ${results[2]}, it was filled with ${results[3]}`;
       this.#guest.run.broken(LAW.kept, `${this.#name}: ${where}`);
