@@ -1,6 +1,6 @@
 import type { Bytes, Duration, Instant } from '../base/units.ts';
 import type { CoprocId, DomainId, VcoprocId } from './names.ts';
-import type { RecoveryStep } from './recovery.ts';
+import type { IsolationCause, RecoveryStep } from './recovery.ts';
 import type { CoprocState, DomainState, VcoprocState } from './states.ts';
 
 /**
@@ -95,6 +95,9 @@ export type TraceEvent =
       readonly vcoproc: VcoprocId | null;
       readonly step: RecoveryStep;
       readonly why: string;
+      /** Of one that is isolated or banned; and which share of its domain was at fault, where that is another one. */
+      readonly cause?: IsolationCause;
+      readonly guilty?: VcoprocId;
     }
   | { readonly at: Instant; readonly kind: 'log'; readonly domain: DomainId; readonly line: string };
 

@@ -7,6 +7,16 @@ import { ms, seconds, type Duration } from '../base/units.ts';
 export const FAULT_POLICIES = ['ban', 'isolate', 'isolate-domain'] as const;
 export type FaultPolicy = (typeof FAULT_POLICIES)[number];
 
+/**
+ * Why a vcoproc is isolated. `offence`: what it did, as its policy says. `domain`: what its domain did on another
+ * coprocessor. `unfit`: whatever the policy says, there is nothing to run it on or with: its context is refused, its
+ * firmware does not start, its coprocessor dies of it or is out of service, memory is missing.
+ */
+export type IsolationCause = 'offence' | 'domain' | 'unfit';
+
+/** How a reason begins that a share of a domain is given for what another share did. */
+export const DOMAIN_ISOLATED = 'its domain is isolated';
+
 /** So often within so long, in a window that slides. */
 export interface Limit {
   readonly most: number;

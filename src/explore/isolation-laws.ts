@@ -1,7 +1,7 @@
 import { between, seconds, showDuration, type Instant } from '../base/units.ts';
 import type { TraceEvent } from '../contract/events.ts';
 import { domainOf, type DomainId, type VcoprocId } from '../contract/names.ts';
-import { RECOVERY, type FaultPolicy } from '../contract/recovery.ts';
+import { DOMAIN_ISOLATED, RECOVERY, type FaultPolicy } from '../contract/recovery.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { BrokenLawError } from './decisions.ts';
 import type { BuiltSystem } from './subject.ts';
@@ -12,11 +12,6 @@ const broken = (what: string): never => {
   throw new BrokenLawError(LAW, what);
 };
 
-/** What a share is told that is isolated for what its domain did elsewhere. */
-const FOR_ANOTHER = /^its domain is isolated: (\S+) was at fault: /;
-/** Why one is isolated whatever the policy says, and alone: nothing of this is a hang or a trap of its firmware. */
-const ALONE =
-  /^(context refused: |did not return from its start function$|was there at each of |no memory )|is out of service: /;
 /** Past every deadline of a small system, one after the other, with its coprocessor started anew. */
 const LEAVES = seconds(1);
 
@@ -48,26 +43,28 @@ export class IsolationLaws {
       this.#gone.add(event.vcoproc);
       this.#due.delete(event.vcoproc);
     } else if (event.kind === 'recovery' && (event.step === 'isolated' || event.step === 'banned'))
-      if (event.vcoproc !== null) this.#onIsolated(event.vcoproc, event.why, event.at);
+      if (event.vcoproc !== null) this.#onIsolated(event.vcoproc, event);
   }
 
-  #onIsolated(vcoproc: VcoprocId, why: string, at: Instant): void {
+  #onIsolated(
+    vcoproc: VcoprocId,
+    { at, cause, guilty }: Pick<TraceEvent & { readonly kind: 'recovery' }, 'at' | 'cause' | 'guilty'>,
+  ): void {
     this.#isolated.set(vcoproc, at);
     this.#due.delete(vcoproc);
-    const guilty = FOR_ANOTHER.exec(why)?.[1] as VcoprocId | undefined;
     if (guilty !== undefined) {
       const policy = this.#policies.get(guilty);
       const justly = domainOf(guilty) === domainOf(vcoproc) && this.#isolated.has(guilty);
       if (!justly || policy !== 'isolate-domain')
         broken(`${vcoproc} is isolated for ${guilty}, whose policy is ${policy}`);
-    } else if (this.#policies.get(vcoproc) === 'isolate-domain' && !ALONE.test(why)) {
+    } else if (cause === 'offence' && this.#policies.get(vcoproc) === 'isolate-domain') {
       for (const other of this.#shares.get(domainOf(vcoproc)) ?? [])
         if (!this.#isolated.has(other) && !this.#gone.has(other)) this.#due.set(other, vcoproc);
     }
   }
 
   #onComplete({ vcoproc, status, reason }: TraceEvent & { readonly kind: 'complete' }): void {
-    if (reason !== null && FOR_ANOTHER.test(reason)) this.#told.add(vcoproc);
+    if (reason?.startsWith(DOMAIN_ISOLATED) === true) this.#told.add(vcoproc);
     if (!this.#isolated.has(vcoproc)) return;
     if (status === 'ok') broken(`a command of ${vcoproc}, which is isolated, is ok`);
     if (reason === null) broken(`a command of ${vcoproc}, which is isolated, is ${status} for no reason`);

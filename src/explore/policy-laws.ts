@@ -15,9 +15,6 @@ const broken = (law: keyof typeof LAW, what: string): never => {
   throw new BrokenLawError(LAW[law], what);
 };
 
-/** Why a vcoproc is isolated that did nothing itself. */
-const ELSEWHERE = 'its domain is isolated';
-
 /** No run is as long: within this, all faults count. */
 const FOR_EVER = seconds(60);
 
@@ -82,7 +79,7 @@ export class PolicyLaws {
     if (step === 'banned' && (policy !== 'ban' || renewals + 1 < limit.most)) broken('policy', so);
     if (step === 'renewed') told.renewals++;
     if (step === 'isolated' && policy === 'isolate-domain') this.#outlawed.add(domainOf(vcoproc!));
-    told.mayBeThere = step === 'isolated' && event.why.startsWith(ELSEWHERE);
+    told.mayBeThere = step === 'isolated' && event.cause === 'domain';
     told.isolated ||= step === 'banned' || step === 'isolated';
   }
 

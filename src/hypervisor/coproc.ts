@@ -495,9 +495,9 @@ export class SharedCoproc {
     return this.#recovery.reset(vcoproc, reason);
   }
 
-  /** Its domain is to have no coprocessor any more: it leaves this one, and does not come back. */
-  isolate(vcoproc: Vcoproc, reason: string): void {
-    this.#recovery.isolate(vcoproc, reason);
+  /** Its domain is to have no coprocessor any more, for one share of it: it leaves this one, and does not come back. */
+  isolate(vcoproc: Vcoproc, guilty: VcoprocId, reason: string): void {
+    this.#recovery.isolate(vcoproc, reason, { cause: 'domain', guilty });
     if (this.#concerned(vcoproc)) this.reschedule();
   }
 
@@ -586,7 +586,7 @@ export class SharedCoproc {
       else if (vcoproc.lost) {
         const anew = vcoproc.reset('coprocessor reset');
         if (anew.kind === 'failed') {
-          this.#recovery.isolate(vcoproc, anew.reason);
+          this.#recovery.isolate(vcoproc, anew.reason, { cause: 'unfit' });
           vcoproc.left();
         } else if (vcoproc.state === 'sleeping') this.scheduler.sleep(vcoproc.name, this.now);
         // What its queues kept waits for the successor, unless its scheduler has forgotten it: it is being detached.
@@ -617,7 +617,7 @@ export class SharedCoproc {
     this.#enter('outOfService', undefined, this.now);
     this.#recovery.tell('out-of-service', why);
     for (const vcoproc of this.members) {
-      this.#recovery.isolate(vcoproc, `${this.id} is out of service: ${why}`);
+      this.#recovery.isolate(vcoproc, `${this.id} is out of service: ${why}`, { cause: 'unfit' });
       this.left(vcoproc);
     }
   }

@@ -4,7 +4,7 @@ import type { Duration } from '../base/units.ts';
 import type { GuestProgram } from '../contract/guest.ts';
 import { domainId, vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { CrashDump } from '../contract/crash-dump.ts';
-import type { Watchdogs } from '../contract/recovery.ts';
+import { DOMAIN_ISOLATED, type Watchdogs } from '../contract/recovery.ts';
 import type { CoprocReport, DomainReport, VcoprocReport } from '../contract/report.ts';
 import type { Scheduler, SchedulerParameters } from '../contract/scheduler.ts';
 import type { CoprocDescription, DomainDescription } from '../contract/system.ts';
@@ -390,7 +390,7 @@ export class Hypervisor {
       awake: () => domain.awake,
       over: () => domain.over,
       ...(domain.settings.description.onFault && { onFault: domain.settings.description.onFault }),
-      onOutlawed: (reason) => this.#outlaw(domain, reason),
+      onOutlawed: (guilty, reason) => this.#outlaw(domain, guilty, reason),
       onGuestError: (error) => domain.crash(error),
     };
     const made = allocated(name, () => new Vcoproc(settings));
@@ -418,7 +418,7 @@ export class Hypervisor {
     const since = this.#outlawed.get(domain);
     if (since !== undefined && since !== outlawed) {
       await coproc.detach(vcoproc);
-      vcoproc.destroy('its domain is isolated');
+      vcoproc.destroy(DOMAIN_ISOLATED);
       return failed(`domain ${domain.name} is isolated since: ${since.reason}`);
     }
     return this.#attached(domain, vcoproc);
@@ -431,11 +431,12 @@ export class Hypervisor {
   }
 
   /** A domain that one of its vcoprocs brought into disrepute loses all of them. */
-  #outlaw(domain: Domain, reason: string): void {
+  #outlaw(domain: Domain, guilty: VcoprocId, what: string): void {
+    const reason = `${guilty} was at fault: ${what}`;
     // One that is on its way is no other's to reach: it finds this when it comes.
     this.#outlawed.set(domain, { reason });
     for (const vcoproc of domain.vcoprocs)
-      this.#of(vcoproc).isolate(vcoproc, `its domain is isolated: ${reason}`);
+      this.#of(vcoproc).isolate(vcoproc, guilty, `${DOMAIN_ISOLATED}: ${reason}`);
   }
 
   #release(domain: Domain, reason: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { after, showDuration } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
-import type { CoprocId } from '../contract/names.ts';
+import type { CoprocId, VcoprocId } from '../contract/names.ts';
 import type { Timeline } from '../contract/port.ts';
-import type { Recovery as Settings, RecoveryStep, Watchdogs } from '../contract/recovery.ts';
+import type { IsolationCause, Recovery as Settings, RecoveryStep, Watchdogs } from '../contract/recovery.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { Vcoproc } from './vcoproc.ts';
 
@@ -46,6 +46,11 @@ export interface Recovering {
   /** The context of a fresh start is not fit to be loaded. */
   refuse(vcoproc: Vcoproc, reason: string): void;
 }
+
+/** Why one is isolated, and which other share of its domain was at fault. */
+export type Isolation =
+  | { readonly cause: Exclude<IsolationCause, 'domain'> }
+  | { readonly cause: 'domain'; readonly guilty: VcoprocId };
 
 /** A vcoproc that is being taken out of the coprocessor. */
 interface Drop {
@@ -164,16 +169,16 @@ export class Recovery {
   outlaw(vcoproc: Vcoproc, reason: string, reset: boolean): void {
     this.#coproc.blame(vcoproc, reason, reset);
     vcoproc.guilt.resets.guilty++;
-    this.isolate(vcoproc, reason);
+    this.isolate(vcoproc, reason, { cause: 'unfit' });
   }
 
   /** Step 5: it never gets the coprocessor again. */
-  isolate(vcoproc: Vcoproc, reason: string, step: 'isolated' | 'banned' = 'isolated'): void {
+  isolate(vcoproc: Vcoproc, reason: string, why: Isolation, step: 'isolated' | 'banned' = 'isolated'): void {
     if (vcoproc.state === 'isolated' || vcoproc.state === 'gone') return;
     this.isolated++;
     this.#coproc.forget(vcoproc);
     vcoproc.isolate(reason);
-    this.tell(step, reason, vcoproc);
+    this.tell(step, reason, vcoproc, why);
   }
 
   /** Its context is not in the coprocessor, which goes on or is gone. */
@@ -192,12 +197,13 @@ export class Recovery {
       this.isolate(
         vcoproc,
         `banned: ${times} faults in ${showDuration(within)}, the last: ${reason}`,
+        { cause: 'offence' },
         'banned',
       );
       return isolated();
     }
-    this.isolate(vcoproc, reason);
-    if (policy === 'isolate-domain') vcoproc.settings.onOutlawed(`${vcoproc.name} was at fault: ${reason}`);
+    this.isolate(vcoproc, reason, { cause: 'offence' });
+    if (policy === 'isolate-domain') vcoproc.settings.onOutlawed(vcoproc.name, reason);
     return isolated();
   }
 
@@ -215,7 +221,7 @@ export class Recovery {
     coproc.sleep(vcoproc);
     const anew = vcoproc.reset(reason);
     if (anew.kind === 'failed') {
-      this.isolate(vcoproc, anew.reason);
+      this.isolate(vcoproc, anew.reason, { cause: 'unfit' });
       vcoproc.left();
       return anew;
     }
@@ -235,8 +241,9 @@ export class Recovery {
   }
 
   /** A step for one vcoproc, or for the coprocessor. */
-  tell(step: RecoveryStep, why: string, vcoproc?: Vcoproc): void {
+  tell(step: RecoveryStep, why: string, vcoproc?: Vcoproc, isolation?: Isolation): void {
     const { trace, timeline, id } = this.#coproc;
-    trace({ at: timeline.now(), kind: 'recovery', coproc: id, vcoproc: vcoproc?.name ?? null, step, why });
+    const at = timeline.now();
+    trace({ at, kind: 'recovery', coproc: id, vcoproc: vcoproc?.name ?? null, step, why, ...isolation });
   }
 }

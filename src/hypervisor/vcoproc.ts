@@ -65,7 +65,7 @@ export interface VcoprocSettings {
   /** What becomes of it when it is at fault, where its domain says so. */
   readonly onFault?: FaultPolicy;
   /** Its domain is to have no coprocessor any more. */
-  readonly onOutlawed: (reason: string) => void;
+  readonly onOutlawed: (guilty: VcoprocId, reason: string) => void;
   /** A handler of the guest threw. */
   readonly onGuestError: (error: unknown) => void;
 }

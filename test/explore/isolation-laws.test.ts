@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { instant, ms, seconds } from '../../src/base/units.ts';
 import type { TraceEvent } from '../../src/contract/events.ts';
+import type { IsolationCause } from '../../src/contract/recovery.ts';
 import { IsolationLaws } from '../../src/explore/isolation-laws.ts';
 import type { BuiltSystem } from '../../src/explore/subject.ts';
 import type { Hypervisor } from '../../src/hypervisor/hypervisor.ts';
@@ -17,14 +18,22 @@ const system = {
   })),
 } as unknown as BuiltSystem;
 
-const isolated = (vcoproc: string, why: string): TraceEvent =>
-  ({ at: ms(1), kind: 'recovery', coproc: 'gpu0', vcoproc, step: 'isolated', why }) as unknown as TraceEvent;
+const isolated = (vcoproc: string, cause: IsolationCause, guilty?: string): TraceEvent =>
+  ({
+    at: ms(1),
+    kind: 'recovery',
+    coproc: 'gpu0',
+    vcoproc,
+    step: 'isolated',
+    cause,
+    guilty,
+  }) as unknown as TraceEvent;
 const completed = (vcoproc: string, status: string, reason: string | null): TraceEvent =>
   ({ at: ms(2), kind: 'complete', vcoproc, status, reason, latency: 0 }) as unknown as TraceEvent;
 
-const GUILTY = isolated('a/gpu0', 'firmware trapped: unreachable executed');
+const GUILTY = isolated('a/gpu0', 'offence');
 const REASON = 'its domain is isolated: a/gpu0 was at fault: firmware trapped: unreachable executed';
-const OTHER = isolated('a/dsp1', REASON);
+const OTHER = isolated('a/dsp1', 'domain', 'a/gpu0');
 
 /** What the laws say of these events, one after the other, and of how things stand `later`. */
 function said(
@@ -57,8 +66,7 @@ describe('of a domain that is isolated for one of its shares', () => {
   });
 
   it('what is refused or damaged is isolated alone, whatever the policy says', () => {
-    for (const why of ['context refused: its image is damaged', 'gpu0 is out of service: 3 deaths in 1 s'])
-      expect(said([isolated('a/gpu0', why)])).toBe('all is well');
+    expect(said([isolated('a/gpu0', 'unfit')])).toBe('all is well');
   });
 
   it('no other share goes on', () => {
@@ -68,9 +76,11 @@ describe('of a domain that is isolated for one of its shares', () => {
   });
 
   it("nobody else's share pays, nor is it done for one whose policy is another", () => {
-    expect(said([GUILTY, OTHER, isolated('b/gpu0', REASON)])).toMatch(/^b\/gpu0 is isolated for a\/gpu0/);
-    const other = isolated('b/dsp1', 'its domain is isolated: b/gpu0 was at fault: something');
-    expect(said([isolated('b/gpu0', 'something'), other])).toMatch(/whose policy is ban$/);
+    expect(said([GUILTY, OTHER, isolated('b/gpu0', 'domain', 'a/gpu0')])).toMatch(
+      /^b\/gpu0 is isolated for a\/gpu0/,
+    );
+    const other = isolated('b/dsp1', 'domain', 'b/gpu0');
+    expect(said([isolated('b/gpu0', 'offence'), other])).toMatch(/whose policy is ban$/);
     expect(said([completed('b/gpu0', 'failed', REASON), GUILTY, OTHER])).toMatch(/^b\/gpu0 was told/);
   });
 

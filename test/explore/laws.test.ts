@@ -43,7 +43,7 @@ const alsoTelling = (step: RecoveryStep, other: RecoveryStep): Partial<Subject> 
 const ISOLATION = 'a domain is isolated as a whole, and nobody else with it';
 
 const isForAnother = (event: TraceEvent): event is TraceEvent & { readonly kind: 'recovery' } =>
-  event.kind === 'recovery' && event.why.startsWith('its domain is isolated: ');
+  event.kind === 'recovery' && event.cause === 'domain';
 
 const nthOf = (kind: TraceEvent['kind'], nth: number): ((event: TraceEvent) => boolean) => {
   let seen = 0;
@@ -180,7 +180,7 @@ const broken: readonly (readonly [law: string, how: string, build: () => Partial
           const between = (from: VcoprocId | null, to: VcoprocId | null): TraceEvent =>
             ({ at, kind: 'switch', coproc, from, to, cost: 0, saved: 0, loaded: 0 }) as unknown as TraceEvent;
           // What it is isolated for happened elsewhere: it may be on its way, once.
-          const elsewhere = { ...event, why: 'its domain is isolated: for a test' };
+          const elsewhere = { ...event, cause: 'domain' as const };
           return [elsewhere, between(null, vcoproc), between(vcoproc, null), between(null, vcoproc)];
         }),
       /has .* again/,

@@ -69,9 +69,11 @@ export function step(budget: i32): i32 {
   if (op == 6) return recurse(1);
   if (op == 7) return dmaIn(<usize>memory.size() * 65536 - 32, argument(0), 64);
   counted++;
-  if (op == 11) irq(argument(1));
-  // Stores, as above: a unit of work is some ten instructions.
-  if (op == 12) for (let left = budget; left > 0; left--) store<i32>(buffer, left);
+  if (op > 10) {
+    if (op == 11) irq(argument(1));
+    // Stores, as above: a unit of work is some ten instructions.
+    else for (let left = budget; left > 0; left--) store<i32>(buffer, left);
+  }
   if (counted < remaining) return MORE;
   denial = 0;
   return result(counted);
