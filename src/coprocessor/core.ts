@@ -77,6 +77,11 @@ export class CoprocessorCore implements CoreParts {
   #tellAt: Instant = START;
   #expired = false;
   #request: SwitchRequest | undefined;
+  /**
+   * The loaded context denied to leave in the middle of a command. It begins no other before the hypervisor has said what
+   * follows: firmware that can leave between commands only would have to be asked at the very moment between two.
+   */
+  #held = false;
   /** The loaded context has had nothing to do since then, and nobody was told yet. */
   #quietSince: Instant | undefined;
 
@@ -134,7 +139,7 @@ export class CoprocessorCore implements CoreParts {
   /** Whether the loaded context has a command to fetch: the shortest of looks. */
   hasCommand(): boolean {
     const context = this.loaded;
-    return context !== undefined && context.queues.any && this.device.accepts(this.window);
+    return context !== undefined && !this.#held && context.queues.any && this.device.accepts(this.window);
   }
 
   /** Whether the hypervisor has said something that was not obeyed yet. */
@@ -149,7 +154,7 @@ export class CoprocessorCore implements CoreParts {
     const context = this.loaded;
     if (context === undefined) return false;
     if (this.iommu.stale || deliverable(this, context)) return true;
-    return context.active || (context.queues.any && this.device.accepts(this.window));
+    return context.active || this.hasCommand();
   }
 
   /**
@@ -197,6 +202,7 @@ export class CoprocessorCore implements CoreParts {
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     if (op === CONTROL.extend) {
       if (this.loaded?.slot === slot) this.#extend(slice);
+      this.#held = false;
     } else if (service !== undefined) {
       const context = this.#contexts.get(slot);
       const queue = context?.queues.serve(to, service);
@@ -212,6 +218,7 @@ export class CoprocessorCore implements CoreParts {
       const next = to === NO_SLOT ? undefined : this.#contexts.get(to);
       assert(to === NO_SLOT || next !== undefined, 'the hypervisor switches to contexts that it attached');
       const request = { next, sequence, slice, atEnd, started: undefined, drained: NO_TIME };
+      this.#held = false;
       if (this.loaded === undefined) {
         this.#since(request);
         this.#come(request, 0, undefined);
@@ -288,6 +295,7 @@ export class CoprocessorCore implements CoreParts {
     if (outcome.kind === 'draining') return this.#step(context);
     this.#request = undefined;
     if (outcome.kind === 'denied') {
+      this.#held = active;
       this.move('DENY');
       this.reporter.denied(
         context.slot,
@@ -348,6 +356,7 @@ export class CoprocessorCore implements CoreParts {
     }
     if (context.queues.holds) this.#releaseInterrupts(context, this.host.now());
     if (context.active) return this.#step(context);
+    if (this.#held) return this.#rest(context, false);
     const queue = this.device.accepts(this.window) ? context.queues.next() : undefined;
     if (queue === undefined) return this.#rest(context, lingers);
     this.#quietSince = undefined;
@@ -482,6 +491,7 @@ export class CoprocessorCore implements CoreParts {
   #lose(): void {
     const request = this.#request;
     this.#request = undefined;
+    this.#held = false;
     this.iommu.leave();
     this.resetWindow();
     // What it was in the middle of is no business of the next one.

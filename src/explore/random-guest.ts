@@ -31,6 +31,9 @@ export interface RandomGuest {
 const MOST_ACTIONS = 24;
 const SLEEPS: readonly Duration[] = [us(10), ns(1), us(100), us(700), ms(3)];
 
+/** Longer than a command takes, and shorter than a stop deadline. */
+const POLITE_US = 700;
+
 const LAW = {
   commands: 'a command gives what its firmware makes of it',
   kept: 'a context keeps what was put into it',
@@ -248,7 +251,7 @@ class GuestState {
 
   async #spin(draw: Draw, hostile: boolean, lane: Lane): Promise<void> {
     const { run, coproc, domain } = this.#guest;
-    const kind = draw(hostile ? 10 : 4);
+    const kind = draw(hostile ? 11 : 5);
     if (kind < 2) {
       const times = 1 + draw(40);
       const { status, results } = await this.#submit(lane, 4, [times]);
@@ -272,10 +275,20 @@ class GuestState {
         reason !== `firmware error ${code}`
       )
         run.broken(LAW.commands, `${this.#name}: ${reason} for an error ${code}`);
+    } else if (kind === 4) {
+      // Who leaves between commands only asks for longer than one takes, and has done nothing wrong.
+      const times = 1 + draw(6);
+      const many = Array.from({ length: 1 + draw(16) }, () => this.#submit(lane, 12, [POLITE_US, times]));
+      for (const { status, results } of await Promise.all(many))
+        if (status === 'ok' && results[0] !== times)
+          run.broken(
+            LAW.commands,
+            `${this.#name}: ${results[0]} steps were counted, ${times} were asked for`,
+          );
     } else {
       run.disturb(coproc, domain.name);
       const [op, ...args] = [[1], [2], [5, 200, 30], [8, 0xffff_f000], [5, 900, 400], [12, 100, 1e9]][
-        kind - 4
+        kind - 5
       ]!;
       await this.#submit(lane, op!, args, true);
     }

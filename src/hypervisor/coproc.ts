@@ -319,7 +319,7 @@ export class SharedCoproc {
     const { current } = this;
     if (current === undefined) return;
     if (until !== undefined || this.mustLeave(current)) this.#switch.begin(undefined);
-    else this.#keep(current);
+    else if (this.#keep(current)) this.control(CONTROL.extend, current.slot, NO_SLOT, 0, this.timeslice);
   }
 
   /** The same vcoproc goes on with a new slice: no switch. */
@@ -332,10 +332,14 @@ export class SharedCoproc {
     this.tenancy.begin(vcoproc, slice, NO_TIME, this.scheduler);
   }
 
-  /** Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. */
-  #keep(vcoproc: Vcoproc): void {
-    this.#switch.withdraw();
+  /**
+   * Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. Answers whether it
+   * waits to be told so.
+   */
+  #keep(vcoproc: Vcoproc): boolean {
+    const denied = this.#switch.withdraw();
     if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
+    return denied;
   }
 
   settle(outcome: Settled['outcome'], drained = NO_TIME): void {
@@ -409,11 +413,14 @@ export class SharedCoproc {
     if (state === 'idle' && (before === 'running' || before === 'denySwitch')) {
       // A stay that ended before it was decided was one all the same.
       if (this.#undecided) this.reschedule();
-      // It has nothing to do; its context stays until somebody else wants the coprocessor.
-      this.scheduler.sleep(vcoproc.name, when);
-      this.settle('ran');
-      vcoproc.move('DRAINED');
       this.#switch.ask();
+      // Who denied to leave is through with a command, and begins no other before it is told; or it has nothing to do, and
+      // its context stays until somebody else wants the coprocessor.
+      if (before === 'running' || !vcoproc.queues.unfetched) {
+        this.scheduler.sleep(vcoproc.name, when);
+        this.settle('ran');
+        vcoproc.move('DRAINED');
+      }
       this.reschedule();
     } else if (state === 'running' && before === 'idle') {
       // Its context was still there and found work by itself.

@@ -102,10 +102,15 @@ export class WorldSwitch {
     this.#notBefore = 0 as Instant;
   }
 
-  /** Nobody waits for the holder to leave any more: its stop deadline is off. Only while `ready`. */
-  withdraw(): void {
+  /**
+   * Nobody waits for the holder to leave any more: its stop deadline is off. Only while `ready`. Answers whether it denied,
+   * and begins no further command before it is told to go on.
+   */
+  withdraw(): boolean {
     assert(this.#attempt === undefined, 'a switch that is under way goes to its end');
+    const denied = this.#denied > 0;
     this.#finished();
+    return denied;
   }
 
   /** The holder is gone, and nothing of it was saved. A switch that is under way says itself how it ended. */
