@@ -413,14 +413,12 @@ export class SharedCoproc {
     if (state === 'idle' && (before === 'running' || before === 'denySwitch')) {
       // A stay that ended before it was decided was one all the same.
       if (this.#undecided) this.reschedule();
+      // It has nothing to do, and its context stays until somebody else wants the coprocessor; or it denied to leave and is
+      // through with a command: it is whoever else's turn, and nobody's but its own when it is told to go on.
+      this.scheduler.sleep(vcoproc.name, when);
+      this.settle('ran');
+      vcoproc.move('DRAINED');
       this.#switch.ask();
-      // Who denied to leave is through with a command, and begins no other before it is told; or it has nothing to do, and
-      // its context stays until somebody else wants the coprocessor.
-      if (before === 'running' || !vcoproc.queues.unfetched) {
-        this.scheduler.sleep(vcoproc.name, when);
-        this.settle('ran');
-        vcoproc.move('DRAINED');
-      }
       this.reschedule();
     } else if (state === 'running' && before === 'idle') {
       // Its context was still there and found work by itself.

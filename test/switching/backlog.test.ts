@@ -64,3 +64,32 @@ it('so it is on threads', async () => {
   const { denials, resets } = await busy('threads', 50, 400_000);
   expect([denials > 0, resets]).toEqual([true, 0]);
 });
+
+it('who denied goes on when nobody wants the coprocessor any more', async () => {
+  // Asked again before its command is through, and after.
+  for (const [retry, moment] of [300, 2000].flatMap((retry) =>
+    Array.from({ length: 17 }, (_, at) => [retry, 1000 + 53 * at] as const),
+  ))
+    await withRig(
+      'simulated',
+      { coprocs: [coproc('gpu0', { clock: 100_000_000, timeslice: ms(1), stopDeadline: ms(6) })] },
+      async (rig) => {
+        let ok = 0;
+        await rig.domain('busy', { gpu0: 'spin' }, async (domain) => {
+          const gpu = domain.coproc('gpu0');
+          const args = [retry, 1700];
+          const commands = Array.from({ length: 8 }, () => gpu.submit({ op: DENY_UNTIL_DONE, args }));
+          for (const { status } of await Promise.all(commands)) if (status === 'ok') ok++;
+        });
+        await rig.domain('other', { gpu0: 'spin' }, async (domain) => {
+          await domain.sleep(us(900));
+          await domain.coproc('gpu0').submit({ op: COUNT, args: [3] });
+        });
+        await rig.run(async () => {
+          await rig.after(us(moment));
+          await rig.hypervisor.destroyDomain(rig.domains[1]!);
+        });
+        expect(ok).toBe(8);
+      },
+    );
+});
