@@ -74,12 +74,12 @@ it('who denied goes on when nobody wants the coprocessor any more', async () => 
       'simulated',
       { coprocs: [coproc('gpu0', { clock: 100_000_000, timeslice: ms(1), stopDeadline: ms(6) })] },
       async (rig) => {
-        let ok = 0;
+        let ended: number | undefined;
         await rig.domain('busy', { gpu0: 'spin' }, async (domain) => {
           const gpu = domain.coproc('gpu0');
           const args = [retry, 1700];
           const commands = Array.from({ length: 8 }, () => gpu.submit({ op: DENY_UNTIL_DONE, args }));
-          for (const { status } of await Promise.all(commands)) if (status === 'ok') ok++;
+          if ((await Promise.all(commands)).every(({ status }) => status === 'ok')) ended = domain.now();
         });
         await rig.domain('other', { gpu0: 'spin' }, async (domain) => {
           await domain.sleep(us(900));
@@ -89,7 +89,8 @@ it('who denied goes on when nobody wants the coprocessor any more', async () => 
           await rig.after(us(moment));
           await rig.hypervisor.destroyDomain(rig.domains[1]!);
         });
-        expect(ok).toBe(8);
+        // It waits for nothing but a switch or two.
+        expect(ended).toBeLessThan(us(8 * 590 + 150));
       },
     );
 });
