@@ -10,6 +10,7 @@ const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: 
 const none = (): number => 0;
 const host = {
   dmaIn: none,
+  dmaFetch: none,
   dmaOut: none,
   dmaFill: none,
   dmaGather: none,

@@ -105,9 +105,13 @@ export type TraceEvent =
 export const inTime = (events: readonly TraceEvent[]): TraceEvent[] =>
   [...events].sort((one, other) => one.at - other.at);
 
+/** What a DMA does with guest memory: data is read and written, a program is fetched. By number where words stand for it. */
+export const ACCESSES = ['read', 'write', 'execute'] as const;
+export type Access = (typeof ACCESSES)[number];
+
 /** A DMA that was refused: which way and where. */
 export interface DmaFault {
-  readonly access: 'read' | 'write';
+  readonly access: Access;
   readonly iova: number;
 }
 

@@ -84,14 +84,16 @@ export interface GuestBuffer {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
 
+export type MappingRights = 'read' | 'write' | 'read-write' | 'execute' | 'read-execute';
+
 /** A domain's view of one of its vcoprocs. It never learns whether it has the coprocessor at this moment. */
 export interface GuestCoproc {
   readonly id: CoprocId;
   /**
    * Makes a buffer reachable for the firmware and returns its address there (an I/O virtual address).
-   * Firmware reaches nothing that was not mapped.
+   * Firmware reaches nothing that was not mapped. What it is to fetch as a program has to be `execute`.
    */
-  map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number;
+  map(buffer: GuestBuffer, rights: MappingRights): number;
   /** Takes a buffer back. Resolves once no access of the coprocessor to it can be under way. */
   unmap(iova: number): Promise<void>;
   /**

@@ -3,6 +3,7 @@ import { coprocessorMachine, type CoprocessorEvent } from '../../machines/coproc
 import { InvariantError, assert, present } from '../base/assert.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { NO_TIME, START, after, before, between, ns, type Duration, type Instant } from '../base/units.ts';
+import type { Access } from '../contract/events.ts';
 import type { Device, Platform } from '../contract/platform.ts';
 import type { ContextSpec, CoprocessorSpec, QueueSpec } from '../contract/port.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
@@ -519,14 +520,14 @@ export class CoprocessorCore implements CoreParts {
     deliverInterrupts(this, context, this.reporter);
   }
 
-  dmaFault(context: Context, access: 'read' | 'write', iova: number): void {
+  dmaFault(context: Context, access: Access, iova: number): void {
     Atomics.store(this.window, this.platform.core.faultAddress >> 2, iova | 0);
     if (context.fault !== undefined) return;
     context.fault = { access, iova };
     this.tellFault(context, access, iova);
   }
 
-  protected tellFault(context: Context, access: 'read' | 'write', iova: number): void {
+  protected tellFault(context: Context, access: Access, iova: number): void {
     const untold = context.faults.pass(this.host.now());
     if (untold !== undefined) this.reporter.iommuFault(context, this.host.now(), access, iova, untold);
   }

@@ -88,6 +88,7 @@ export class FirmwareLoader {
     const { iommu } = core;
     return {
       dmaIn: (to, iova, size) => moved(size, iommu.read(placed(iova), range(to, size))),
+      dmaFetch: (to, iova, size) => moved(size, iommu.fetch(placed(iova), range(to, size))),
       dmaOut: (iova, from, size) => moved(size, iommu.write(placed(iova), range(from, size))),
       dmaFill: (iova, value, size) => moved(size, iommu.fill(placed(iova), value, size)),
       dmaGather: (to, list, size) => moved(size, iommu.gather(listed(list), range(to, size))),

@@ -1,3 +1,4 @@
+import { ACCESSES } from '../contract/events.ts';
 import { DESCRIPTOR_WORDS } from '../memory/ring.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import type { Context } from './context.ts';
@@ -71,7 +72,7 @@ export function finishCommand(context: Context, queue: Queue, status: number): b
   words[at] = context.sequence;
   words[at + 1] =
     context.fault !== undefined ? COMPLETED.dmaFault : status === 1 ? COMPLETED.ok : COMPLETED.failed;
-  words[at + 2] = context.fault === undefined ? status : context.fault.access === 'write' ? 1 : 0;
+  words[at + 2] = context.fault === undefined ? status : ACCESSES.indexOf(context.fault.access);
   words[at + 3] = (context.fault?.iova ?? 0) | 0;
   for (let word = 0; word < RESULT_WORDS; word++) words[at + 8 + word] = block[RESULT_WORD + word]!;
   return true;

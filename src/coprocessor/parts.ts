@@ -1,4 +1,5 @@
 import type { Duration, Instant } from '../base/units.ts';
+import type { Access } from '../contract/events.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { CoprocessorSpec } from '../contract/port.ts';
 import type { FirmwareInstance } from '../firmware/instance.ts';
@@ -36,7 +37,7 @@ export interface CoreParts {
   registerGet(offset: number): number;
   registerSet(offset: number, value: number): void;
   raise(context: Context, line: number): void;
-  dmaFault(context: Context, access: 'read' | 'write', iova: number): void;
+  dmaFault(context: Context, access: Access, iova: number): void;
   /** All registers to their reset values. */
   resetWindow(): void;
   /** Time that moving `bytes` takes at `bandwidth` bytes per second. */

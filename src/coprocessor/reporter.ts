@@ -1,4 +1,5 @@
 import { START, after, type Duration, type Instant } from '../base/units.ts';
+import { ACCESSES, type Access } from '../contract/events.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, writeInstant, writeText } from '../memory/channel.ts';
 import type { Doorbell } from '../memory/doorbell.ts';
@@ -89,15 +90,9 @@ export class Reporter {
     this.#send();
   }
 
-  iommuFault(
-    { slot, queue }: Where,
-    now: Instant,
-    access: 'read' | 'write',
-    iova: number,
-    untold: number,
-  ): void {
+  iommuFault({ slot, queue }: Where, now: Instant, access: Access, iova: number, untold: number): void {
     const draft = this.#begin(EVENT.iommuFault, slot, now);
-    draft[4] = access === 'write' ? 1 : 0;
+    draft[4] = ACCESSES.indexOf(access);
     draft[5] = iova | 0;
     draft[6] = untold;
     draft[7] = queue;

@@ -13,6 +13,7 @@ export const RESERVED = 'covisor:';
 const IMPORTS: Readonly<Record<string, string>> = {
   'env.abort': '(i32, i32, i32, i32) -> ()',
   'coproc.dma_in': '(i32, i32, i32) -> (i32)',
+  'coproc.dma_fetch': '(i32, i32, i32) -> (i32)',
   'coproc.dma_out': '(i32, i32, i32) -> (i32)',
   'coproc.dma_fill': '(i32, i32, i32) -> (i32)',
   'coproc.dma_gather': '(i32, i32, i32) -> (i32)',

@@ -11,6 +11,8 @@ import { FirmwareTrap, classifyTrap } from './trap.ts';
 export interface FirmwareHost {
   /** Copies guest memory to local memory; the range in local memory is checked. 0, or 1 for a fault. */
   dmaIn(local: number, iova: number, bytes: number): number;
+  /** As `dmaIn`, for a program. */
+  dmaFetch(local: number, iova: number, bytes: number): number;
   /** Copies local memory to guest memory; the range in local memory is checked. 0, or 1 for a fault. */
   dmaOut(iova: number, local: number, bytes: number): number;
   /** Writes the byte `value` into guest memory. 0, or 1 for a fault. */
@@ -184,6 +186,11 @@ function firmwareImports(memory: ArrayBufferLike, host: FirmwareHost) {
         present();
         local('dma_in', to >>> 0, bytes >>> 0);
         return host.dmaIn(to >>> 0, iova >>> 0, bytes >>> 0);
+      },
+      dma_fetch(to: number, iova: number, bytes: number): number {
+        present();
+        local('dma_fetch', to >>> 0, bytes >>> 0);
+        return host.dmaFetch(to >>> 0, iova >>> 0, bytes >>> 0);
       },
       dma_out(iova: number, from: number, bytes: number): number {
         present();

@@ -1,6 +1,6 @@
 import { InvariantError, present } from '../base/assert.ts';
 import { START, between, us, type Duration, type Instant } from '../base/units.ts';
-import type { DmaFaultEvent } from '../contract/events.ts';
+import { ACCESSES, type DmaFaultEvent } from '../contract/events.ts';
 import { COPROC_STATES, type CoprocState } from '../contract/states.ts';
 import { EVENT, NO_SLOT, readInstant, readText } from '../memory/channel.ts';
 
@@ -83,7 +83,7 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
     case EVENT.iommuFault:
       return to.onDmaFault(
         slot,
-        { access: word(4) === 1 ? 'write' : 'read', iova: word(5) >>> 0, queue: word(7) },
+        { access: ACCESSES[word(4)] ?? 'read', iova: word(5) >>> 0, queue: word(7) },
         word(6),
       );
     case EVENT.invalidated:

@@ -8,6 +8,7 @@ import {
   type OutstandingCommand,
 } from '../contract/guest.ts';
 import type { CommandCounts } from '../contract/report.ts';
+import { ACCESSES } from '../contract/events.ts';
 import { COMPLETED } from '../memory/completion.ts';
 import { createQueue } from '../memory/channel.ts';
 import { freshMemory } from '../memory/recycled-memory.ts';
@@ -362,7 +363,7 @@ function read(words: Int32Array, at: number): Completion {
   for (let word = 8; word < DESCRIPTOR_WORDS; word++) results.push(words[at + word]!);
   if (kind === COMPLETED.ok) return { status: 'ok', reason: undefined, results };
   if (kind === COMPLETED.dmaFault) {
-    const dma = { access: code === 1 ? 'write' : 'read', iova: words[at + 3]! >>> 0 } as const;
+    const dma = { access: ACCESSES[code] ?? 'read', iova: words[at + 3]! >>> 0 } as const;
     return { status: 'failed', reason: `IOMMU fault: ${showAccess(dma)}`, results };
   }
   return { status: 'failed', reason: `firmware error ${code}`, results };

@@ -1,10 +1,11 @@
 import { compileTable } from '../../machines/table.ts';
 import { vcoprocMachine, type VcoprocEvent } from '../../machines/vcoproc.ts';
 import { InvariantError, present } from '../base/assert.ts';
+import { expectedOneOf } from '../base/nearest.ts';
 import { NO_TIME, between, sum, type Duration, type Instant } from '../base/units.ts';
 import type { TraceSink } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
-import { GuestError, type GuestBuffer, type GuestCoproc } from '../contract/guest.ts';
+import { GuestError, type GuestBuffer, type GuestCoproc, type MappingRights } from '../contract/guest.ts';
 import { vcoprocId, type CoprocId, type DomainId, type VcoprocId } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Outcome } from '../base/outcome.ts';
@@ -17,7 +18,7 @@ import { clear } from '../memory/clear.ts';
 import { ContextImage, IMAGE_STATE, LINES, imageBytes } from '../memory/context-image.ts';
 import { PAGE_BYTES, type GuestRam } from '../memory/guest-ram.ts';
 import { livePages, putPages } from '../memory/live-pages.ts';
-import { AddressSpace, RIGHT } from '../memory/page-table.ts';
+import { AddressSpace, RIGHT, type Rights } from '../memory/page-table.ts';
 import type { UnderWay } from './events.ts';
 import { allocated } from './allocated.ts';
 import { QueueTable } from './queue-table.ts';
@@ -29,7 +30,13 @@ import { RegisterWindow } from './window.ts';
 
 const table = compileTable<VcoprocState, VcoprocEvent>(vcoprocMachine, VCOPROC_STATES);
 
-const RIGHTS = { read: RIGHT.read, write: RIGHT.write, 'read-write': RIGHT.read | RIGHT.write } as const;
+const RIGHTS: Readonly<Record<MappingRights, Rights>> = {
+  read: RIGHT.read,
+  write: RIGHT.write,
+  'read-write': RIGHT.read | RIGHT.write,
+  execute: RIGHT.execute,
+  'read-execute': RIGHT.read | RIGHT.execute,
+};
 
 /** The coprocessor that a vcoproc is a share of, as far as a vcoproc needs it. */
 export interface Host {
@@ -170,12 +177,14 @@ export class Vcoproc {
     return this.settings.coproc;
   }
 
-  #map(buffer: GuestBuffer, rights: 'read' | 'write' | 'read-write'): number {
+  #map(buffer: GuestBuffer, rights: MappingRights): number {
     if (!Number.isInteger(buffer.address) || buffer.address % PAGE_BYTES !== 0)
       throw new GuestError(`a buffer at ${buffer.address}; map buffers as \`allocate\` gives them`);
     const { size } = buffer;
     if (!Number.isInteger(size) || size < 1)
       throw new GuestError(`a buffer of ${size} bytes; expected at least one`);
+    if (!Object.hasOwn(RIGHTS, rights))
+      throw new GuestError(`rights ${String(rights)}; ${expectedOneOf(String(rights), Object.keys(RIGHTS))}`);
     const iova = this.#space.map(buffer.address, size, RIGHTS[rights]);
     if (iova === undefined)
       throw new GuestError(`no I/O addresses left to map ${size} bytes; unmap what is not used`);

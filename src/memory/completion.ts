@@ -3,6 +3,6 @@ export const COMPLETED = {
   ok: 1,
   /** Word 2: the firmware's error code. */
   failed: 2,
-  /** Word 2: 1 for a write, 0 for a read; word 3: the address. */
+  /** Word 2: which of `ACCESSES`; word 3: the address. */
   dmaFault: 3,
 } as const;

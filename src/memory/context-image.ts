@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import type { DmaFault } from '../contract/events.ts';
+import { ACCESSES, type DmaFault } from '../contract/events.ts';
 import type { FirmwareImage } from '../contract/firmware.ts';
 import { WINDOW_WORDS } from './channel.ts';
 
@@ -88,7 +88,7 @@ export class ContextImage {
     words[WORD.active] = active ? 1 : 0;
     words[WORD.sequence] = sequence;
     words[WORD.queue] = queue;
-    words[WORD.fault] = fault === undefined ? 0 : fault.access === 'read' ? 1 : 2;
+    words[WORD.fault] = fault === undefined ? 0 : 1 + ACCESSES.indexOf(fault.access);
     words[WORD.faultAt] = (fault?.iova ?? 0) | 0;
   }
 
@@ -106,7 +106,7 @@ export class ContextImage {
     into.sequence = words[WORD.sequence]!;
     into.queue = words[WORD.queue]!;
     into.fault =
-      fault === 0 ? undefined : { access: fault === 1 ? 'read' : 'write', iova: words[WORD.faultAt]! >>> 0 };
+      fault === 0 ? undefined : { access: ACCESSES[fault - 1] ?? 'read', iova: words[WORD.faultAt]! >>> 0 };
   }
 
   /** Back to the beginning, but for the count of interrupts. Nobody may have the context. */

@@ -1,4 +1,4 @@
-import type { DmaFault } from '../contract/events.ts';
+import type { Access, DmaFault } from '../contract/events.ts';
 import { COUNTER } from './channel.ts';
 import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 import { BLOCK, EPOCH, RIGHT, walk, type Rights } from './page-table.ts';
@@ -82,6 +82,11 @@ export class Iommu {
     return this.#transfer(iova, local, RIGHT.read);
   }
 
+  /** Copies a program in guest memory at `iova` into `local`: it need not be readable, but executable. */
+  fetch(iova: number, local: Uint8Array): DmaFault | undefined {
+    return this.#transfer(iova, local, RIGHT.execute);
+  }
+
   /** Copies `local` into guest memory at `iova`. */
   write(iova: number, local: Uint8Array): DmaFault | undefined {
     return this.#transfer(iova, local, RIGHT.write);
@@ -158,8 +163,8 @@ export class Iommu {
 
   #copy(address: number, local: Uint8Array, right: Rights): void {
     const ram = this.#ram!;
-    if (right === RIGHT.read) local.set(ram.subarray(address, address + local.length));
-    else ram.set(local, address);
+    if (right === RIGHT.write) ram.set(local, address);
+    else local.set(ram.subarray(address, address + local.length));
   }
 
   /** Guest-physical address of `iova`, or -1. Sets how far it goes on from there. */
@@ -210,4 +215,7 @@ export class Iommu {
 }
 
 const fault = (right: Rights, iova: number): DmaFault | undefined =>
-  iova === REACHED ? undefined : { access: right === RIGHT.read ? 'read' : 'write', iova };
+  iova === REACHED ? undefined : { access: accessOf(right), iova };
+
+const accessOf = (right: Rights): Access =>
+  right === RIGHT.read ? 'read' : right === RIGHT.write ? 'write' : 'execute';

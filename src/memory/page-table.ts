@@ -13,10 +13,10 @@ import { BLOCK_BYTES, PAGE_BYTES } from './guest-ram.ts';
 import { freshMemory } from './recycled-memory.ts';
 
 /**
- * There is no right to execute: a coprocessor fetches no instruction from guest memory. Its program is a firmware
- * that was checked, is named by its digest and never stands where a DMA could change it.
+ * To execute is to fetch what the firmware itself takes for a program: shaders, microcode, commands in a ring of its own. The
+ * firmware was checked, is named by its digest and never stands where a DMA could change it.
  */
-export const RIGHT = { read: 1 << 1, write: 1 << 2 } as const;
+export const RIGHT = { read: 1 << 1, write: 1 << 2, execute: 1 << 4 } as const;
 export type Rights = number;
 
 const PAGES_PER_BLOCK = BLOCK_BYTES / PAGE_BYTES;

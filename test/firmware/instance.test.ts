@@ -120,6 +120,7 @@ describe('the coprocessor checks what firmware asks of it:', () => {
     const host = {
       ...idleHost,
       dmaIn: (...numbers: number[]) => seen.push(numbers),
+      dmaFetch: (...numbers: number[]) => seen.push(numbers),
       dmaOut: (...numbers: number[]) => seen.push(numbers),
       registerGet: (offset: number) => seen.push([offset]),
       registerSet: (...numbers: number[]) => void seen.push(numbers),
@@ -129,11 +130,13 @@ describe('the coprocessor checks what firmware asks of it:', () => {
       loadFirmware(calling(name, type, call), { host }).firmware.step(0);
     expect(step('dma_in', transfer, '(call $f (i32.const 65472) (i32.const -4096) (i32.const 64))')).toBe(1);
     expect(step('dma_out', transfer, '(call $f (i32.const -1) (i32.const 0) (i32.const 65536))')).toBe(2);
-    expect(step('reg_get', '(param i32) (result i32)', '(call $f (i32.const -4))')).toBe(3);
+    expect(step('dma_fetch', transfer, '(call $f (i32.const 8) (i32.const -8) (i32.const 16))')).toBe(3);
+    expect(step('reg_get', '(param i32) (result i32)', '(call $f (i32.const -4))')).toBe(4);
     step('reg_set', '(param i32 i32)', '(call $f (i32.const -8) (i32.const -1)) (i32.const 0)');
     expect(seen).toEqual([
       [65_472, 4_294_963_200, 64],
       [4_294_967_295, 0, 65_536],
+      [8, 4_294_967_288, 16],
       [4_294_967_292],
       [4_294_967_288, -1],
     ]);
@@ -143,13 +146,14 @@ describe('the coprocessor checks what firmware asks of it:', () => {
     ['dma_in', 65_473, 64],
     ['dma_in', -1, 1],
     ['dma_in', 0, -1],
+    ['dma_fetch', 65_535, 2],
     ['dma_out', 65_536, 1],
     ['dma_out', -64, 64],
   ])('%s at local %d of %d bytes traps before the host sees it', (name, local, bytes) => {
-    const address = name === 'dma_in' ? [local, 0] : [0, local];
+    const address = name === 'dma_out' ? [0, local] : [local, 0];
     const step = `(call $f ${[...address, bytes].map((number) => `(i32.const ${number})`).join(' ')})`;
     let calls = 0;
-    const host = { ...idleHost, dmaIn: () => ++calls, dmaOut: () => ++calls };
+    const host = { ...idleHost, dmaIn: () => ++calls, dmaFetch: () => ++calls, dmaOut: () => ++calls };
     const { firmware } = loadFirmware(calling(name, '(param i32 i32 i32) (result i32)', step), { host });
     expect(trapOf(firmware, () => firmware.step(0))).toBe(
       `${name} of ${bytes >>> 0} bytes at local address ${local >>> 0} is outside of local memory (65536 bytes)`,

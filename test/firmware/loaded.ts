@@ -18,6 +18,7 @@ export function reasonOf(outcome: Outcome<unknown>): string {
 
 export const idleHost: FirmwareHost = {
   dmaIn: () => 0,
+  dmaFetch: () => 0,
   dmaOut: () => 0,
   dmaFill: () => 0,
   dmaGather: () => 0,

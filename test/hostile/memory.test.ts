@@ -1,27 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { us } from '../../src/base/units.ts';
-import type { Completion, GuestCoproc, GuestDomain } from '../../src/contract/guest.ts';
+import type { Completion, GuestCoproc, GuestDomain, MappingRights } from '../../src/contract/guest.ts';
 import { RUNTIMES, withRig } from '../rig.ts';
 import { blamed, firmwareText, ownFirmware, reasonOf, streaming, vcoprocOf } from './support.ts';
 
 const PAGE = 4096;
 
-/** op 1 (iova, bytes): reads guest memory. op 2: writes it. Says itself that all is well, whatever came of it. */
+/** op 1 (iova, bytes): reads guest memory. op 2: writes it. op 3: fetches from it. Says itself that all is well, whatever came of it. */
 const dma = ownFirmware({
   dma: firmwareText({
     start: `(if (i32.eq (i32.load (i32.const 1028)) (i32.const 1))
         (then (i32.store (i32.const 1088) (call $dma_in (i32.const 4096) (call $arg (i32.const 0)) (call $arg (i32.const 1)))))
-        (else (i32.store (i32.const 1088) (call $dma_out (call $arg (i32.const 0)) (i32.const 4096) (call $arg (i32.const 1))))))
+        (else (if (i32.eq (i32.load (i32.const 1028)) (i32.const 3))
+          (then (i32.store (i32.const 1088) (call $dma_fetch (i32.const 4096) (call $arg (i32.const 0)) (call $arg (i32.const 1)))))
+          (else (i32.store (i32.const 1088) (call $dma_out (call $arg (i32.const 0)) (i32.const 4096) (call $arg (i32.const 1))))))))
+      (i32.store (i32.const 1092) (i32.load (i32.const 4096)))
       (i32.const 1)`,
   }),
 });
 const READ = 1;
 const WRITE = 2;
+const FETCH = 3;
+const SAYS: Readonly<Record<number, RegExp>> = {
+  [READ]: /IOMMU fault: read at 0x/,
+  [WRITE]: /IOMMU fault: write at 0x/,
+  [FETCH]: /IOMMU fault: execute at 0x/,
+};
 
 interface Case {
   readonly what: string;
   readonly op: number;
-  readonly rights: 'read' | 'write' | 'read-write';
+  readonly rights: MappingRights;
   /** The address and length of the access, from the mapping's first address and its size. */
   readonly at: (iova: number, size: number) => readonly [number, number];
 }
@@ -37,6 +46,10 @@ const CASES: readonly Case[] = [
   { what: 'writes over the beginning', op: WRITE, rights: 'read-write', at: (iova) => [iova - 8, 16] },
   { what: 'reads without the right', op: READ, rights: 'write', at: (iova) => [iova, 64] },
   { what: 'writes without the right', op: WRITE, rights: 'read', at: (iova) => [iova, 64] },
+  { what: 'fetches data', op: FETCH, rights: 'read-write', at: (iova) => [iova, 64] },
+  { what: 'fetches over the end', op: FETCH, rights: 'execute', at: (iova, size) => [iova + size - 8, 16] },
+  { what: 'reads a program', op: READ, rights: 'execute', at: (iova) => [iova, 64] },
+  { what: 'changes a program', op: WRITE, rights: 'read-execute', at: (iova) => [iova, 64] },
   { what: 'reads the last byte', op: READ, rights: 'read-write', at: () => [0xffff_ffff, 1] },
   { what: 'wraps a read around', op: READ, rights: 'read-write', at: () => [0xffff_fff0, 32] },
   { what: 'wraps a write around', op: WRITE, rights: 'read-write', at: () => [0xffff_fff0, 32] },
@@ -56,16 +69,18 @@ describe.each(RUNTIMES)('DMA outside of what is mapped, %s', (kind) => {
         for (let round = 0; round < 3; round++) await submit(gpu, READ, [iova, PAGE]);
         await queues[1]!.submit({ op: WRITE, args: [iova | 0, PAGE] });
         await queues[0]!.submit({ op: READ, args: [0x7000_0000, 1] });
+        await gpu.submit({ op: FETCH, args: [iova | 0, 8] });
       });
       const report = await rig.run();
       expect(rig.trace.flatMap((event) => (event.kind === 'fault' ? [event.dma] : []))).toEqual([
         { access: 'write', iova: expect.any(Number) as number, queue: 2 },
         { access: 'read', iova: 0x7000_0000, queue: 1 },
+        { access: 'execute', iova: expect.any(Number) as number, queue: 0 },
       ]);
       const [{ iotlb }] = report.coprocs as [(typeof report.coprocs)[0]];
       // One walk for the page and one for where nothing is, unless the context left in between.
       expect(iotlb.misses).toBeGreaterThanOrEqual(2);
-      expect(iotlb.hits + iotlb.misses).toBe(5);
+      expect(iotlb.hits + iotlb.misses).toBe(6);
     });
   });
 
@@ -82,7 +97,7 @@ describe.each(RUNTIMES)('DMA outside of what is mapped, %s', (kind) => {
           const iova = gpu.map(buffer, rights);
           const { status, reason, results } = await submit(gpu, op, at(iova, 2 * PAGE));
           expect([what, status, results[0]]).toEqual([what, 'failed', 1]);
-          expect(reason).toMatch(op === READ ? /IOMMU fault: read at 0x/ : /IOMMU fault: write at 0x/);
+          expect(reason).toMatch(SAYS[op]!);
           for (const { bytes } of [before, buffer, behind])
             expect([what, bytes.every((byte) => byte === 0x5a)]).toEqual([what, true]);
           await gpu.unmap(iova);
@@ -98,6 +113,25 @@ describe.each(RUNTIMES)('DMA outside of what is mapped, %s', (kind) => {
       expect(blamed(rig)).toEqual(['outside/gpu0']);
       expect(vcoprocOf(report, 'outside/gpu0').faults).toHaveLength(CASES.length);
       expect(report.coprocs[0]?.resets).toBe(0);
+    });
+  });
+
+  it('is no fault where a program is fetched from what may be executed, and the guest is told of no right that there is not', async () => {
+    await withRig(kind, { firmware: dma }, async (rig) => {
+      await rig.domain('program', { gpu0: 'dma' }, async (domain) => {
+        const gpu = domain.coproc('gpu0');
+        const buffer = domain.memory.allocate(PAGE);
+        new DataView(buffer.bytes.buffer, buffer.bytes.byteOffset).setInt32(0, 0x1234_5678, true);
+        for (const rights of ['execute', 'read-execute'] as const) {
+          const iova = gpu.map(buffer, rights);
+          const { status, results } = await submit(gpu, FETCH, [iova, PAGE]);
+          expect([status, results[0], results[1]]).toEqual(['ok', 0, 0x1234_5678]);
+          await gpu.unmap(iova);
+        }
+        for (const rights of ['executes', 'constructor', undefined])
+          expect(() => gpu.map(buffer, rights as MappingRights)).toThrow(/^rights \w+; .*read-execute/);
+      });
+      expect(reasonOf(await rig.run(), 'program')).toBeNull();
     });
   });
 

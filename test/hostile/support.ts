@@ -24,6 +24,7 @@ export function firmwareText({
   return `(module
     (import "env" "memory" (memory 1))
     (import "coproc" "dma_in" (func $dma_in (param i32 i32 i32) (result i32)))
+    (import "coproc" "dma_fetch" (func $dma_fetch (param i32 i32 i32) (result i32)))
     (import "coproc" "dma_out" (func $dma_out (param i32 i32 i32) (result i32)))
     (import "coproc" "irq" (func $irq (param i32)))
     (import "coproc" "reg_get" (func $reg_get (param i32) (result i32)))

@@ -9,12 +9,21 @@ import { ROOT, TABLES, decode, handMade } from './page-tables.ts';
 import { COUNTER } from '../../src/memory/channel.ts';
 
 const BOTH = RIGHT.read | RIGHT.write;
+const ACCESSES = Object.keys(RIGHT) as (keyof typeof RIGHT)[];
+
+/** One transfer, whichever way it goes. */
+const access = (iommu: Shipped, how: keyof typeof RIGHT, iova: number, local: Uint8Array) =>
+  how === 'read'
+    ? iommu.read(iova, local)
+    : how === 'write'
+      ? iommu.write(iova, local)
+      : iommu.fetch(iova, local);
 
 type Deed =
   | { kind: 'map'; page: number; bytes: number; rights: number }
   | { kind: 'unmap' | 'reclaim'; which: number }
   | { kind: 'leave' }
-  | { kind: 'dma'; write: boolean; which: number; offset: number; size: number; byte: number };
+  | { kind: 'dma'; how: keyof typeof RIGHT; which: number; offset: number; size: number; byte: number };
 
 const sizes = fc.oneof(
   { weight: 12, arbitrary: fc.integer({ min: 0, max: 5 * PAGE_BYTES }) },
@@ -29,7 +38,7 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
       kind: fc.constant('map' as const),
       page: fc.oneof(fc.nat({ max: RAM_PAGES - 1 }), fc.constant(0)),
       bytes: sizes.map((size) => size + 1),
-      rights: fc.constantFrom(RIGHT.read, RIGHT.write, BOTH, BOTH),
+      rights: fc.constantFrom(RIGHT.read, RIGHT.write, BOTH, BOTH, RIGHT.execute, RIGHT.read | RIGHT.execute),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('unmap', 'reclaim'), which: fc.nat() }) },
@@ -38,7 +47,7 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('dma' as const),
-      write: fc.boolean(),
+      how: fc.constantFrom(...ACCESSES),
       which: fc.nat(),
       // Around the ends of a mapping and anywhere else.
       offset: fc.oneof(
@@ -79,7 +88,7 @@ export const checksOf = (
       const blocks = [
         { block: 1, frame: WHOLE, rights: BOTH },
         { block: 2, frame: 0, rights: BOTH },
-        { block: 3, frame: 2 * WHOLE, rights: RIGHT.read },
+        { block: 3, frame: 2 * WHOLE, rights: RIGHT.read | RIGHT.execute },
         { block: 5, frame: 2 * WHOLE + 8, rights: BOTH },
         { block: 17, frame: 7, rights: BOTH },
         { block: 33, frame: 16 * WHOLE, rights: BOTH },
@@ -108,10 +117,11 @@ export const checksOf = (
         for (const size of [1, 10, PAGE_BYTES + 2])
           for (const offset of offsets)
             for (const { block } of blocks)
-              for (const right of [RIGHT.read, RIGHT.write]) {
+              for (const how of ACCESSES) {
+                const right = RIGHT[how];
                 const iova = block * 2 ** 21 + offset;
                 const local = new Uint8Array(size).fill(0x5a);
-                const fault = right === RIGHT.read ? iommu.read(iova, local) : iommu.write(iova, local);
+                const fault = access(iommu, how, iova, local);
                 const past = iova + size > 2 ** 32;
                 const at = Array.from({ length: size }, (_, byte) =>
                   past ? undefined : decode(table, iova + byte, right, pages),
@@ -303,14 +313,13 @@ export const checksOf = (
             const base = mapped.length === 0 ? 0 : mapped[now.which % mapped.length]!.iova;
             const iova = (base + now.offset) >>> 0;
             if (oracle.touchesStale(iova, now.size)) synchronise();
-            const right = now.write ? RIGHT.write : RIGHT.read;
+            const right = RIGHT[now.how];
             const local = new Uint8Array(now.size).fill(now.byte);
             const expected = local.slice();
             const bad = oracle.firstBad(iova, now.size, right);
             if (bad === undefined) oracle.copy(iova, expected, right);
-            const fault = now.write ? iommu.write(iova, local) : iommu.read(iova, local);
-            const access = now.write ? 'write' : 'read';
-            expect(fault).toEqual(bad === undefined ? undefined : { access, iova: bad });
+            const fault = access(iommu, now.how, iova, local);
+            expect(fault).toEqual(bad === undefined ? undefined : { access: now.how, iova: bad });
             expect(Buffer.compare(local, expected)).toBe(0);
           }
         };

@@ -37,8 +37,8 @@ export class Oracle {
       const at = iova + done;
       const run = Math.min(PAGE_BYTES - (at % PAGE_BYTES), local.length - done);
       const from = this.pages.get(Math.floor(at / PAGE_BYTES))!.frame * PAGE_BYTES + (at % PAGE_BYTES);
-      if (right === RIGHT.read) local.set(this.ram.subarray(from, from + run), done);
-      else this.ram.set(local.subarray(done, done + run), from);
+      if (right === RIGHT.write) this.ram.set(local.subarray(done, done + run), from);
+      else local.set(this.ram.subarray(from, from + run), done);
       done += run;
     }
   }

@@ -3,6 +3,10 @@
 @external('coproc', 'dma_in')
 export declare function dmaIn(local: usize, iova: u32, bytes: u32): i32;
 
+/** Of a program that this firmware runs: from memory that was mapped to be executed. */
+@external('coproc', 'dma_fetch')
+export declare function dmaFetch(local: usize, iova: u32, bytes: u32): i32;
+
 @external('coproc', 'dma_out')
 export declare function dmaOut(iova: u32, local: usize, bytes: u32): i32;
 
