@@ -51,6 +51,11 @@ const LEADS = 4;
 export const OUT_OF_FUEL = 'out of fuel';
 const MAX_FUEL = 2 ** 30;
 
+/** Whether the loaded context may begin commands: it denied to leave, and whether that it waits since was told. */
+const NOT_HELD = 0;
+const HELD = 1;
+const TOLD = 2;
+
 /**
  * One coprocessor: obeys the hypervisor's control ring, fetches the loaded context's commands, steps
  * its firmware, raises its interrupts, switches contexts. It runs in turns of one step and never blocks,
@@ -82,7 +87,7 @@ export class CoprocessorCore implements CoreParts {
    * The loaded context denied to leave in the middle of a command. It begins no other before the hypervisor has said what
    * follows: firmware that can leave between commands only would have to be asked at the very moment between two.
    */
-  #held = false;
+  #held: typeof NOT_HELD | typeof HELD | typeof TOLD = NOT_HELD;
   /** The loaded context has had nothing to do since then, and nobody was told yet. */
   #quietSince: Instant | undefined;
 
@@ -140,7 +145,11 @@ export class CoprocessorCore implements CoreParts {
   /** Whether the loaded context has a command to fetch: the shortest of looks. */
   hasCommand(): boolean {
     const context = this.loaded;
-    return context !== undefined && !this.#held && context.queues.any && this.device.accepts(this.window);
+    return context !== undefined && this.#held === NOT_HELD && this.#mayBegin(context);
+  }
+
+  #mayBegin(context: Context): boolean {
+    return context.queues.any && this.device.accepts(this.window);
   }
 
   /** Whether the hypervisor has said something that was not obeyed yet. */
@@ -202,8 +211,10 @@ export class CoprocessorCore implements CoreParts {
     this.#control.release();
     this.host.spend(this.cycles(FRONT_END_CYCLES));
     if (op === CONTROL.extend) {
-      if (this.loaded?.slot === slot) this.#extend(slice);
-      this.#held = false;
+      // With another slot it asks no more than whether anybody listens.
+      if (this.loaded?.slot !== slot) return;
+      this.#extend(slice);
+      this.#held = NOT_HELD;
     } else if (service !== undefined) {
       const context = this.#contexts.get(slot);
       const queue = context?.queues.serve(to, service);
@@ -219,7 +230,6 @@ export class CoprocessorCore implements CoreParts {
       const next = to === NO_SLOT ? undefined : this.#contexts.get(to);
       assert(to === NO_SLOT || next !== undefined, 'the hypervisor switches to contexts that it attached');
       const request = { next, sequence, slice, atEnd, started: undefined, drained: NO_TIME };
-      this.#held = false;
       if (this.loaded === undefined) {
         this.#since(request);
         this.#come(request, 0, undefined);
@@ -296,7 +306,7 @@ export class CoprocessorCore implements CoreParts {
     if (outcome.kind === 'draining') return this.#step(context);
     this.#request = undefined;
     if (outcome.kind === 'denied') {
-      this.#held = active;
+      this.#held = active ? HELD : NOT_HELD;
       this.move('DENY');
       this.reporter.denied(
         context.slot,
@@ -312,6 +322,7 @@ export class CoprocessorCore implements CoreParts {
     this.reporter.show();
     const saved = depart(this, context);
     this.loaded = undefined;
+    this.#held = NOT_HELD;
     this.#come(request, saved, context);
     return TURN.again;
   }
@@ -357,7 +368,10 @@ export class CoprocessorCore implements CoreParts {
     }
     if (context.queues.holds) this.#releaseInterrupts(context, this.host.now());
     if (context.active) return this.#step(context);
-    if (this.#held) return this.#rest(context, false);
+    if (this.#held !== NOT_HELD) {
+      if (this.#mayBegin(context)) return this.#wait(context);
+      this.#held = NOT_HELD;
+    }
     const queue = this.device.accepts(this.window) ? context.queues.next() : undefined;
     if (queue === undefined) return this.#rest(context, lingers);
     this.#quietSince = undefined;
@@ -386,6 +400,13 @@ export class CoprocessorCore implements CoreParts {
     this.device.onStart(this.window);
     if (op === 0) return this.#finish(context, 1);
     return this.#call(context, context.firmware.instance.start);
+  }
+
+  /** Between two commands, after a denial: says so once. */
+  #wait(context: Context): Turn {
+    if (this.#held === HELD) this.reporter.through(context.slot, this.host.now());
+    this.#held = TOLD;
+    return TURN.sleep;
   }
 
   /** Nothing to do. Idle since it ran out of work, whenever that is told. */
@@ -492,7 +513,7 @@ export class CoprocessorCore implements CoreParts {
   #lose(): void {
     const request = this.#request;
     this.#request = undefined;
-    this.#held = false;
+    this.#held = NOT_HELD;
     this.iommu.leave();
     this.resetWindow();
     // What it was in the middle of is no business of the next one.

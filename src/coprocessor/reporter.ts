@@ -109,6 +109,11 @@ export class Reporter {
     this.#send();
   }
 
+  through(slot: number, now: Instant): void {
+    this.#begin(EVENT.through, slot, now);
+    this.#send();
+  }
+
   /** Unlike the others this one may be refused: a pending interrupt stays with its context while the ring is full. */
   interrupt(slot: number, now: Instant, line: number, count: number): boolean {
     if (this.#backlog.length > 0) return false;

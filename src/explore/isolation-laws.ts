@@ -57,7 +57,7 @@ export class IsolationLaws {
       const justly = domainOf(guilty) === domainOf(vcoproc) && this.#isolated.has(guilty);
       if (!justly || policy !== 'isolate-domain')
         broken(`${vcoproc} is isolated for ${guilty}, whose policy is ${policy}`);
-    } else if (cause === 'offence' && this.#policies.get(vcoproc) === 'isolate-domain') {
+    } else if (cause !== 'unfit' && this.#policies.get(vcoproc) === 'isolate-domain') {
       for (const other of this.#shares.get(domainOf(vcoproc)) ?? [])
         if (!this.#isolated.has(other) && !this.#gone.has(other)) this.#due.set(other, vcoproc);
     }

@@ -319,7 +319,7 @@ export class SharedCoproc {
     const { current } = this;
     if (current === undefined) return;
     if (until !== undefined || this.mustLeave(current)) this.#switch.begin(undefined);
-    else if (this.#keep(current)) this.control(CONTROL.extend, current.slot, NO_SLOT, 0, this.timeslice);
+    else this.#keep(current);
   }
 
   /** The same vcoproc goes on with a new slice: no switch. */
@@ -332,14 +332,10 @@ export class SharedCoproc {
     this.tenancy.begin(vcoproc, slice, NO_TIME, this.scheduler);
   }
 
-  /**
-   * Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. Answers whether it
-   * waits to be told so.
-   */
-  #keep(vcoproc: Vcoproc): boolean {
-    const denied = this.#switch.withdraw();
+  /** Nobody wants it to leave any more: what it denied is forgiven, and the window is its own again. */
+  #keep(vcoproc: Vcoproc): void {
+    this.#switch.withdraw();
     if (!vcoproc.window.mapped) this.mapWindow(vcoproc);
-    return denied;
   }
 
   settle(outcome: Settled['outcome'], drained = NO_TIME): void {
@@ -388,12 +384,20 @@ export class SharedCoproc {
       const before = untold === 0 ? '' : `, after ${untold} others`;
       this.blame(vcoproc, `IOMMU fault: ${showAccess(dma)}${before}`, false, dma);
     },
+    onThrough: (slot) => this.#onThrough(this.members.at(slot)),
     onInvalidated: (slot, epoch) => this.members.at(slot)?.invalidated(epoch),
     onDropped: (slot) => {
       const vcoproc = this.members.at(slot);
       if (vcoproc !== undefined && this.#recovery.drops(vcoproc)) this.#onOut(vcoproc, undefined);
     },
   };
+
+  /** It waits between two commands, awake as before: it leaves now, or is told to go on. */
+  #onThrough(vcoproc: Vcoproc | undefined): void {
+    if (vcoproc === undefined || vcoproc !== this.current) return;
+    this.#switch.ask();
+    this.reschedule();
+  }
 
   #onExpired(vcoproc: Vcoproc | undefined, command: UnderWay | undefined): void {
     const tenure = this.tenancy.current;
@@ -413,8 +417,7 @@ export class SharedCoproc {
     if (state === 'idle' && (before === 'running' || before === 'denySwitch')) {
       // A stay that ended before it was decided was one all the same.
       if (this.#undecided) this.reschedule();
-      // It has nothing to do, and its context stays until somebody else wants the coprocessor; or it denied to leave and is
-      // through with a command: it is whoever else's turn, and nobody's but its own when it is told to go on.
+      // It has nothing to do; its context stays until somebody else wants the coprocessor.
       this.scheduler.sleep(vcoproc.name, when);
       this.settle('ran');
       vcoproc.move('DRAINED');

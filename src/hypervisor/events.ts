@@ -24,6 +24,8 @@ export interface CoprocEvents {
   onDmaFault(slot: number, dma: DmaFaultEvent, untold: number): void;
   /** The context was taken out without being asked, or was not there. */
   onDropped(slot: number): void;
+  /** The context that denied to leave is through with its command, has more, and waits. */
+  onThrough(slot: number): void;
   /** No translation older than `epoch` is in use. */
   onInvalidated(slot: number, epoch: number): void;
 }
@@ -90,6 +92,8 @@ export function tellEvent(words: Int32Array, at: number, to: CoprocEvents): void
       return to.onInvalidated(slot, word(4));
     case EVENT.dropped:
       return to.onDropped(slot);
+    case EVENT.through:
+      return to.onThrough(slot);
     default:
       throw new InvariantError(`a coprocessor says nothing that is event ${word(0)}`);
   }

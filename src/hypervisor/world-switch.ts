@@ -25,8 +25,8 @@ import type { Vcoproc } from './vcoproc.ts';
 //   9. settle    the scheduler learns what really happened                  onSwitched
 //
 // Steps 3 to 7 are one request, so that a switch costs one round trip. Whatever fails, fails one context:
-// a denial is asked again until the stop deadline, past it the coprocessor is reset and who stayed is blamed; a
-// context that cannot be loaded is isolated.
+// who denied is asked again when it said, and as soon as the command that it denied for is through, until the stop
+// deadline; past it the coprocessor is reset and who stayed is blamed; a context that cannot be loaded is isolated.
 
 /** The coprocessor that switches, as far as the switch needs it. */
 interface Switching {
@@ -96,21 +96,16 @@ export class WorldSwitch {
     return this.#attempt?.from === vcoproc || this.#attempt?.to?.vcoproc === vcoproc;
   }
 
-  /** Whoever denied has nothing to do any more: it can be asked at once. */
+  /** Whoever denied is through with what it denied for: it can be asked at once. */
   ask(): void {
     this.#cancelRetry();
     this.#notBefore = 0 as Instant;
   }
 
-  /**
-   * Nobody waits for the holder to leave any more: its stop deadline is off. Only while `ready`. Answers whether it denied,
-   * and begins no further command before it is told to go on.
-   */
-  withdraw(): boolean {
+  /** Nobody waits for the holder to leave any more: its stop deadline is off. Only while `ready`. */
+  withdraw(): void {
     assert(this.#attempt === undefined, 'a switch that is under way goes to its end');
-    const denied = this.#denied > 0;
     this.#finished();
-    return denied;
   }
 
   /** The holder is gone, and nothing of it was saved. A switch that is under way says itself how it ended. */

@@ -77,6 +77,8 @@ export const EVENT = {
   evicted: 11,
   /** The context was taken out, or was not there. */
   dropped: 12,
+  /** The context denied to leave, is through with that command, and begins no other before it is told to go on. */
+  through: 13,
 } as const;
 
 export const NO_SLOT = -1;

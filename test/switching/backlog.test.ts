@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ms, us } from '../../src/base/units.ts';
+import { ms, us, type Duration } from '../../src/base/units.ts';
+import type { GuestDomain } from '../../src/contract/guest.ts';
 import type { Runtime } from '../../src/contract/port.ts';
 import { coproc, withRig } from '../rig.ts';
 
@@ -93,4 +94,118 @@ it('who denied goes on when nobody wants the coprocessor any more', async () => 
         expect(ended).toBeLessThan(us(8 * 590 + 150));
       },
     );
+});
+
+/** Always three commands out, as long as `on` says. Says how they ended. */
+const flood =
+  (
+    on: (domain: GuestDomain) => boolean,
+    command: { op: number; args: readonly number[] },
+    ends = new Set<string>(),
+  ) =>
+  async (domain: GuestDomain): Promise<void> => {
+    const lane = async (): Promise<void> => {
+      while (on(domain)) {
+        const { status, reason } = await domain.coproc('gpu0').submit(command);
+        ends.add(reason ?? status);
+        if (status !== 'ok') return;
+      }
+    };
+    await Promise.all([lane(), lane(), lane()]);
+  };
+
+it.each([700, 5_900, 50_000])(
+  'who denied waits while it is asked whether it is alive, and longer than it may deny: %d us',
+  async (retry) => {
+    await withRig(
+      'simulated',
+      { coprocs: [coproc('gpu0', { clock: 100_000_000, timeslice: ms(1), stopDeadline: ms(6) })] },
+      async (rig) => {
+        const ends = new Set<string>();
+        let over = false;
+        let longest = 0;
+        await rig.domain(
+          'busy',
+          { gpu0: 'spin' },
+          flood(() => !over, { op: DENY_UNTIL_DONE, args: [retry, 600] }, ends),
+        );
+        await rig.domain('other', { gpu0: 'spin' }, async (domain) => {
+          while (domain.now() < ms(200)) {
+            await domain.sleep(us(737));
+            const asked = domain.now();
+            await domain.coproc('gpu0').submit({ op: COUNT, args: [3] });
+            longest = Math.max(longest, domain.now() - asked);
+          }
+          over = true;
+        });
+        const { coprocs } = await rig.run();
+        expect([[...ends], coprocs[0]!.vcoprocResets]).toEqual([['ok'], 0]);
+        expect(longest).toBeLessThan(ms(1) + us(205 + 150));
+      },
+    );
+  },
+);
+
+/** A coprocessor that `priority` has, for slices of this length. */
+const prioritised = (timeslice: Duration) => ({
+  coprocs: [
+    coproc('gpu0', {
+      clock: 100_000_000,
+      timeslice,
+      stopDeadline: ms(6),
+      scheduler: { name: 'priority', parameters: {} },
+    }),
+  ],
+});
+
+it('who denied keeps its place: nobody less urgent comes when the one it denied is gone', async () => {
+  await withRig('simulated', prioritised(ms(20)), async (rig) => {
+    let ended: number | undefined;
+    const submitting =
+      (after: number, op: number, args: readonly number[], many = 1) =>
+      async (domain: GuestDomain): Promise<void> => {
+        await domain.sleep(us(after));
+        const commands = Array.from({ length: many }, () => domain.coproc('gpu0').submit({ op, args }));
+        await Promise.all(commands);
+        if (domain.name === ('high' as never)) ended = domain.now();
+      };
+    const at = (priority: number) => ({ parameters: { priority } });
+    await rig.domain('high', { gpu0: 'spin' }, submitting(0, DENY_UNTIL_DONE, [2000, 1700], 8), at(20));
+    await rig.domain('low', { gpu0: 'spin' }, submitting(100, COUNT, [300_000]), at(1));
+    await rig.domain('top', { gpu0: 'spin' }, submitting(900, COUNT, [3]), at(31));
+    await rig.run(async () => {
+      await rig.after(us(1000));
+      await rig.hypervisor.destroyDomain(rig.domains[2]!);
+    });
+    expect(ended).toBeLessThan(us(8 * 590 + 150));
+  });
+});
+
+it('who denied keeps the rest of its slice: it has as much as one like it that leaves at once', async () => {
+  await withRig('simulated', prioritised(ms(4)), async (rig) => {
+    const on = (domain: GuestDomain): boolean => domain.now() < ms(100);
+    const at = (priority: number) => ({ parameters: { priority } });
+    await rig.domain(
+      'polite',
+      { gpu0: 'spin' },
+      flood(on, { op: DENY_UNTIL_DONE, args: [300, 600] }),
+      at(10),
+    );
+    await rig.domain('plain', { gpu0: 'spin' }, flood(on, { op: COUNT, args: [600] }), at(10));
+    await rig.domain(
+      'urgent',
+      { gpu0: 'spin' },
+      async (domain) => {
+        while (on(domain)) {
+          await domain.sleep(us(1300));
+          await domain.coproc('gpu0').submit({ op: COUNT, args: [30] });
+        }
+      },
+      at(30),
+    );
+    const { vcoprocs } = await rig.run();
+    const [polite, plain] = [vcoprocs[0]!.time, vcoprocs[1]!.time];
+    expect(polite / plain).toBeGreaterThan(0.9);
+    expect(polite / plain).toBeLessThan(1.1);
+  });
 });
