@@ -1,6 +1,9 @@
 import type { TraceEvent } from '../contract/events.ts';
 import type { CoprocState, VcoprocState } from '../contract/states.ts';
 
+/** Whoever reads that every law holds has to know of it. */
+export const CUT_OFF = 'a domain is ended before it was through';
+
 /**
  * Notes the interesting situations of a run: what happened in which state. A campaign that never saw
  * "work comes while asked to sleep" says nothing about it.

@@ -70,6 +70,7 @@ class Story {
           losses: (coproc) => run.losses(coproc),
           disturbed: (coproc, domain) => run.disturbed(coproc, domain),
           strays: (coproc) => run.strays(coproc),
+          cutOff: () => run.cutOff(),
           broken: (law, what) => run.broken(law, what),
           disturb: (coproc, domain) => {
             if (domain === this.domain) this.#incomparable = true;

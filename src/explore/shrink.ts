@@ -11,19 +11,22 @@ export interface Shrunk {
 
 /**
  * Takes decisions back as long as the same law still breaks: whole kinds of disturbance first, then domains, then
- * halves, quarters and so on of what is left (delta debugging: Zeller, 2002), then makes choices smaller.
+ * halves, quarters and so on of what is left (delta debugging: Zeller, 2002), then makes choices smaller. What it has when
+ * somebody says that it is enough is the answer.
  */
 export async function shrink(
   subject: Subject,
   failing: TrialResult & { readonly failure: Failure },
   how: Omit<TrialOptions, 'oracle'>,
   mostRuns: number,
+  enough: () => boolean = () => false,
 ): Promise<Shrunk> {
   let best = failing;
   let runs = 0;
+  const over = (): boolean => runs >= mostRuns || enough();
 
   const stillFails = async (decisions: readonly Decision[]): Promise<boolean> => {
-    if (runs >= mostRuns) return false;
+    if (over()) return false;
     runs++;
     const result = await runCompared(subject, { ...how, oracle: replayed(decisions, false) });
     const { failure } = result;
@@ -46,16 +49,16 @@ export async function shrink(
       if (prefix.includes('/')) await without(({ point }) => prefixOf(point, depth) === prefix);
     }
   }
-  for (let chunk = Math.ceil(best.decisions.length / 2); runs < mostRuns;) {
+  for (let chunk = Math.ceil(best.decisions.length / 2); !over();) {
     let taken = false;
-    for (let from = best.decisions.length; from > 0 && runs < mostRuns; from -= chunk) {
+    for (let from = best.decisions.length; from > 0 && !over(); from -= chunk) {
       const gone = new Set(best.decisions.slice(Math.max(0, from - chunk), from));
       if (await without((decision) => gone.has(decision))) taken = true;
     }
     if (chunk === 1 && !taken) break;
     if (!taken || chunk > 1) chunk = Math.max(1, Math.floor(chunk / 2));
   }
-  for (let place = 0; place < best.decisions.length && runs < mostRuns; place++) {
+  for (let place = 0; place < best.decisions.length && !over(); place++) {
     for (let smaller = half(best.decisions[place]!.choice); smaller > 0; smaller = half(smaller)) {
       const before = best;
       const decisions = before.decisions.map((decision, at) =>

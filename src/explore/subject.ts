@@ -54,6 +54,8 @@ export interface RunView {
   disturb(coproc: string, domain: string): void;
   /** Interrupts that faults raised on this coprocessor, beside those of commands, at most. */
   strays(coproc: string): number;
+  /** A domain is ended before it was through: the time of the campaign's runs is over. */
+  cutOff(): void;
   /** A law does not hold. */
   broken(law: string, what: string): void;
 }

@@ -20,7 +20,7 @@ import { BrokenLawError, mix, type Decision, type DecisionOracle } from './decis
 import { Excuses } from './excuses.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { IsolationLaws } from './isolation-laws.ts';
-import { Marks } from './marks.ts';
+import { CUT_OFF, Marks } from './marks.ts';
 import { PolicyLaws } from './policy-laws.ts';
 import { StepLaws, losesContexts } from './step-laws.ts';
 import type { BuiltSystem, RunView, Subject } from './subject.ts';
@@ -127,7 +127,7 @@ class Trial implements RunView {
       failure: this.#failure,
       steps: this.#steps,
       events: this.#fingerprint.events,
-      length: this.#now as number as Duration,
+      length: this.now as number as Duration,
       fingerprint: mix(this.#fingerprint.hash, oracle.hash),
       asked: oracle.asked,
       decisions: oracle.decisions,
@@ -276,12 +276,11 @@ class Trial implements RunView {
     const { bound } = this.#system!;
     this.#laws.onStep(hypervisor, this.#runtime!, this.#excuses.bells);
     this.#isolation!.onStep(hypervisor, now);
-    if (now > bound.length) {
+    if (now > bound.length)
       throw new BrokenLawError(
         'healthy parts converge',
         `not over after ${showDuration(now as number as Duration)}: ${unfinished(this.#domains)}`,
       );
-    }
     if (this.#steps > bound.steps)
       throw new BrokenLawError('healthy parts converge', `not over after ${bound.steps} steps`);
     const { onStep } = this.#options;
@@ -326,6 +325,10 @@ class Trial implements RunView {
     return this.#excuses.strays(coproc);
   }
 
+  cutOff(): void {
+    this.#marks.note(CUT_OFF);
+  }
+
   broken(law: string, what: string): void {
     this.#fail(new BrokenLawError(law, what));
   }
@@ -358,10 +361,17 @@ class Trial implements RunView {
     }
   }
 
-  /** A domain that nothing was done to has done its work, and has done it right. */
+  /**
+   * A domain that nothing was done to has done its work, and has done it right. So has one that was made late only, if it
+   * has finished and no command of it failed.
+   */
   #ended(domain: Domain): void {
-    if (domain.vcoprocs.some(({ id }) => this.disturbed(id, domain.name)) || this.#hit.has(domain.name))
+    const late = domain.vcoprocs.some(({ id }) => this.disturbed(id, domain.name));
+    if (this.#hit.has(domain.name) || (late && this.#excuses.spoilt(domain, (id) => this.losses(id)))) {
+      this.#marks.note('a domain is let off its results, for what was done to it');
       return;
+    }
+    this.#marks.note('a domain is held to its results');
     domain.verify();
     const { name, state, reason, results } = domain.report;
     if (state !== 'finished')
@@ -381,14 +391,10 @@ class Trial implements RunView {
           : 'no invariant of the code breaks';
     const message = messageOf(error);
     const what = error instanceof StalledError ? `${message}: ${unfinished(this.#domains)}` : message;
-    this.#failure = { law, what, step: this.#steps, at: this.#now };
+    this.#failure = { law, what, step: this.#steps, at: this.now };
   }
 
   get now(): Instant {
-    return this.#now;
-  }
-
-  get #now(): Instant {
     return this.#runtime?.timeline.now() ?? START;
   }
 }

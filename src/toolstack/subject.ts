@@ -61,8 +61,7 @@ async function folderSubject(folder: string, length: Duration): Promise<Subject>
   const system = readSystem(folder);
   const all = system.dom0 === undefined ? system.domains : [system.dom0, ...system.domains];
   const guests: { description: DomainDescription; program: GuestProgram }[] = [];
-  for (const description of all)
-    guests.push({ description, program: ending(await loadGuest(description), length) });
+  for (const description of all) guests.push({ description, program: await loadGuest(description) });
   const ownPlatforms = await platformsOf(system);
   const own = await schedulersOf(system);
   checkScheduling(system, all, own);
@@ -81,9 +80,13 @@ async function folderSubject(folder: string, length: Duration): Promise<Subject>
       ...report.coprocs.flatMap(({ id, faults }) => faults.map((fault) => `${id}: ${fault}`)),
     ],
     firmware: remembered(firmwareLibrary([join(system.folder, 'firmware')])),
-    build: () => ({
+    build: (_oracle, run) => ({
       coprocs: system.coprocs.map((coproc) => ({ ...coproc, verifiesMemory: true })),
-      domains: guests.map((guest) => ({ ...guest, files })),
+      domains: guests.map(({ description, program }) => ({
+        description,
+        program: ending(program, length, () => run.cutOff()),
+        files,
+      })),
       refused: [],
       bound: { length: (PATIENCE * Math.max(length, LENGTH)) as Duration, steps: 1_000_000_000 },
     }),
@@ -91,8 +94,15 @@ async function folderSubject(folder: string, length: Duration): Promise<Subject>
 }
 
 /** A guest that is over after `length`, whatever it still would do: many systems never end by themselves. */
-function ending(program: GuestProgram, length: Duration): GuestProgram {
-  return { main: (domain) => Promise.race([program.main(domain), domain.sleep(length)]) };
+function ending(program: GuestProgram, length: Duration, onCutOff: () => void): GuestProgram {
+  return {
+    async main(domain) {
+      let through = false;
+      const whole = program.main(domain).finally(() => (through = true));
+      await Promise.race([whole, domain.sleep(length)]);
+      if (!through) onCutOff();
+    },
+  };
 }
 
 /** Firmware is read and prepared once for all runs. */

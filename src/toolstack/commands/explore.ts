@@ -6,6 +6,7 @@ import { messageOf } from '../../base/said.ts';
 import { START, showDuration, toSeconds, type Duration } from '../../base/units.ts';
 import { runCampaign } from '../../explore/campaign.ts';
 import { replayed } from '../../explore/decisions.ts';
+import { CUT_OFF } from '../../explore/marks.ts';
 import { RECORDS, RecordFile, readRecords, type RunRecord } from '../../explore/records.ts';
 import { shrink } from '../../explore/shrink.ts';
 import type { Subject } from '../../explore/subject.ts';
@@ -42,6 +43,8 @@ const PROGRESS_MS = 500;
 /** How often it is looked whether the campaign is to end. */
 const LIMIT_MS = 50;
 const MOST_SHRINKING_RUNS = 600;
+/** What is found is made small for as long as it took to find it, or for this long. */
+const SHRINKING_MS = 30_000;
 
 export const exploreCommand = (terminal: Terminal, exit: (code: number) => void): Command =>
   new Command('explore')
@@ -139,13 +142,15 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
   if (interactive) stderr.write('\r\u001b[K');
   if (!flags.quiet) stderr.write(`${progress()}\n`);
   const failures: { law: string; what: string; times: number; seed: number; replay: string }[] = [];
-  for (const found of tally.found.values()) {
-    const { record, times } = found;
+  const shrinkUntil = took + Math.max(took, SHRINKING_MS * 1e6);
+  for (const [at, { record, times }] of [...tally.found.values()].entries()) {
+    if (interactive) stderr.write(`\r\u001b[Kmaking failure ${at + 1} of ${tally.found.size} small`);
     const replay = await explain(
       subject,
       { system, length, plan, faults },
       record,
       join(out, `seed-${record.seed}`),
+      () => clock() > shrinkUntil,
     );
     failures.push({ law: record.failure.law, what: record.failure.what, times, seed: record.seed, replay });
   }
@@ -160,6 +165,10 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
       stdout.write(`FAILED ${law}: ${what}\n  in ${times} of ${tally.runs} runs; replay with\n  ${replay}\n`);
     if (failures.length === 0)
       stdout.write(`${tally.runs} runs, every law holds; ${tally.marks.size} situations seen\n`);
+    if (tally.cutOff > 0)
+      stdout.write(
+        `in ${tally.cutOff} of ${tally.runs} runs ${CUT_OFF}, and what it verifies at its end was not checked; give --virtual-time more than ${showDuration(length)}\n`,
+      );
     if (!flags.quiet)
       for (const [mark, times] of Object.entries(marks))
         stderr.write(`  ${String(times).padStart(9)}  ${mark}\n`);
@@ -174,6 +183,7 @@ async function explain(
   run: Pick<Tape, 'system' | 'length' | 'plan' | 'faults'>,
   { seed, decisions, failure }: RunRecord & { readonly failure: Failure },
   folder: string,
+  enough: () => boolean,
 ): Promise<string> {
   const { plan, faults } = run;
   const again = await runCompared(subject, { oracle: replayed(decisions ?? [], false), plan, faults });
@@ -181,7 +191,7 @@ async function explain(
   const shrunk =
     again.failure === undefined
       ? { result }
-      : await shrink(subject, result, { plan, faults }, MOST_SHRINKING_RUNS);
+      : await shrink(subject, result, { plan, faults }, MOST_SHRINKING_RUNS, enough);
   const whole = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, result);
   const reduced = tapeOf({ ...run, system: resolvedSystem(run.system), seed }, shrunk.result);
   return forShell('covisor', 'replay', shown(await writeFailure(folder, subject, whole, reduced)));
@@ -195,6 +205,8 @@ class Tally {
   steps = 0;
   events = 0;
   length = 0;
+  /** Runs in which a domain was ended before it was through. */
+  cutOff = 0;
   readonly marks = new Map<string, number>();
   readonly found = new Map<string, Found>();
 
@@ -203,11 +215,12 @@ class Tally {
     this.steps += record.steps;
     this.events += record.events;
     this.length += record.length;
+    if (CUT_OFF in record.marks) this.cutOff++;
     for (const [mark, times] of Object.entries(record.marks))
       this.marks.set(mark, (this.marks.get(mark) ?? 0) + times);
     const { failure } = record;
     if (failure === null) return;
-    const signature = `${failure.law}: ${failure.what.replaceAll(/\d+/g, '#').replaceAll(/\b[a-d]\//g, '')}`;
+    const signature = `${failure.law}: ${failure.what.replaceAll(/\b[0-9a-f]*\d[0-9a-f]*\b/g, '#').replaceAll(/\b[a-d]\//g, '')}`;
     const found = this.found.get(signature);
     if (found === undefined)
       this.found.set(signature, { signature, record: { ...record, failure }, times: 1 });
