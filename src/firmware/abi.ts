@@ -86,7 +86,9 @@ function checkImports(module: WasmModule): { minimum: number; maximum: number | 
     if (type !== wanted) refuse(`imports ${name} as ${type}; it is ${wanted}`);
   }
   if (module.ownMemories > 0)
-    refuse('has a memory of its own; import local memory as env.memory (asc: --importMemory, wasm-ld: --import-memory)');
+    refuse(
+      'has a memory of its own; import local memory as env.memory (asc: --importMemory, wasm-ld: --import-memory)',
+    );
   const memories = module.imports.flatMap((entry) => (entry.kind === 'memory' ? [entry.limits] : []));
   const memory = memories[0] ?? refuse('imports no env.memory; local memory is where its context lives');
   if (memories.length > 1) refuse('imports several memories; a coprocessor has one');
