@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { z } from 'zod';
+import { nearest } from '../base/nearest.ts';
 import { failed, ok, type Outcome } from '../base/outcome.ts';
 import { ns, readDuration, showDuration, type Duration } from '../base/units.ts';
 import { MOST_QUEUES } from '../contract/guest.ts';
@@ -161,21 +163,39 @@ export const NO_FAULTS: FaultPlan = { faults: [] };
 /** Checks a plan that came from outside; a refusal says in one line what is wrong and where. */
 export function readPlan(value: unknown): Outcome<FaultPlan> {
   const parsed = planSchema.safeParse(value);
-  return parsed.success ? ok(parsed.data) : failed(parsed.error.issues.map(problemOf).join('; '));
+  return parsed.success
+    ? ok(parsed.data)
+    : failed(parsed.error.issues.map((issue) => problemOf(issue, value)).join('; '));
 }
 
 /** What a person is told of one mistake. */
-function problemOf(issue: z.core.$ZodIssue): string {
+function problemOf(issue: z.core.$ZodIssue, plan: unknown): string {
   const { path, message } = issue;
   const where = path.join('.');
+  const given = path.reduce(
+    (at: unknown, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    plan,
+  );
   if (path.length < 2 && issue.code === 'invalid_type') return 'expected faults, and below it a list of them';
-  if (path.at(-1) === 'when' && issue.code === 'invalid_union') return `${where}: expected ${MOMENTS}`;
-  if (path.at(-1) === 'fault') return `${where}: there is no such fault; covisor list-faults has them all`;
+  if (path.at(-1) === 'when' && issue.code === 'invalid_union')
+    return `${where}: ${shown(given)}; expected ${MOMENTS}`;
+  if (path.at(-1) === 'fault') {
+    const near = typeof given === 'string' ? nearest(given, KINDS) : undefined;
+    const meant = near === undefined ? '' : `did you mean ${near}? `;
+    return `${where}: ${shown(given)}: there is no such fault; ${meant}covisor list-faults has them all`;
+  }
+  if (issue.code === 'invalid_union')
+    return `${where}: ${shown(given)}; expected a length of time, as in 12ms`;
   if (issue.code === 'unrecognized_keys') return `${where || 'the plan'}: it has no ${issue.keys.join(', ')}`;
   if (issue.code === 'invalid_type' && message.endsWith('received undefined'))
     return `${where}: it is missing; expected a ${issue.expected}`;
   return `${where}: ${message}`;
 }
+
+const shown = (given: unknown): string =>
+  given === undefined ? 'it is missing' : inspect(given, { breakLength: Infinity }).slice(0, 80);
+
+const KINDS = faultSchema.options.map(({ shape }) => shape.fault.value);
 
 const MOMENTS =
   '{ at: 12ms }, { within: 12ms }, { point: save, nth: 1 }, { event: switch, nth: 3 } or { event: switch, probability: 0.1 }';

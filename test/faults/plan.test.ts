@@ -6,13 +6,27 @@ import { readPlan } from '../../src/faults/plan.ts';
 describe('a fault plan', () => {
   it.each([
     [null, /^expected faults, and below it a list of them$/],
-    [{ faults: [{ fault: 'kill', coproc: 'gpu0' }] }, /^faults\.0\.when: expected \{ at: 12ms \}/],
+    [
+      { faults: [{ fault: 'kill', coproc: 'gpu0' }] },
+      /^faults\.0\.when: it is missing; expected \{ at: 12ms \}/,
+    ],
     [
       { faults: [{ fault: 'kill', coproc: 'gpu0', at: 1 }] },
       /^faults\.0\.when: .*; faults\.0: it has no at$/,
     ],
     [{ faults: [{ fault: 'flip-bit', vcoproc: 'a/b', when: { at: 1 } }] }, /^faults\.0\.bit: it is missing/],
-    [{ faults: [{ fault: 'kil', when: { at: 1 } }] }, /there is no such fault; covisor list-faults/],
+    [
+      { faults: [{ fault: 'kil', when: { at: 1 } }] },
+      /^faults\.0\.fault: 'kil': there is no such fault; did you mean kill\? covisor list-faults/,
+    ],
+    [
+      { faults: [{ fault: 'stall', coproc: 'gpu0', when: { at: 1 } }] },
+      /^faults\.0\.for: it is missing; expected a length of time, as in 12ms$/,
+    ],
+    [
+      { faults: [{ fault: 'kill', coproc: 'gpu0', when: { event: 'switch', nht: 1 } }] },
+      /^faults\.0\.when: \{ event: 'switch', nht: 1 \}; expected \{ at: 12ms \}/,
+    ],
   ])('that is none is refused in one line: %j', (value, line) => {
     const plan = readPlan(value);
     const reason = plan.kind === 'failed' ? plan.reason : '';
