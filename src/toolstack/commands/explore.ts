@@ -169,9 +169,11 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
       stdout.write(
         `in ${tally.cutOff} of ${tally.runs} runs ${CUT_OFF}, and what it verifies at its end was not checked; give --virtual-time more than ${showDuration(length)}\n`,
       );
-    if (!flags.quiet)
+    if (!flags.quiet) {
+      stderr.write('situations, and how often:\n');
       for (const [mark, times] of Object.entries(marks))
         stderr.write(`  ${String(times).padStart(9)}  ${mark}\n`);
+    }
   }
   if (failures.length > 0) return EXIT.failed;
   return interruption.signal.aborted ? EXIT.interrupted : EXIT.ok;
