@@ -57,6 +57,34 @@ describe('covisor explore', { timeout: 60_000 }, () => {
     expect([killed.code, killed.stderr]).toEqual([0, expect.stringContaining('is let off its results')]);
   });
 
+  it('takes failures for one that differ in numbers and hashes only', async () => {
+    const system = systems.make({
+      'guests/left.js': `export default {
+        async main(domain) {
+          await domain.coproc('gpu0').submit({ op: 1 });
+          const hash = (0x10000000 + domain.random.below(0xefffffff)).toString(16);
+          domain.verify('sum', () => ({ ok: false, detail: hash + ' after ' + domain.random.below(99) + 'us' }));
+        },
+      };`,
+      'domains/right.cfg': undefined,
+      'guests/right.js': undefined,
+    });
+    const out = systems.path('alike');
+    const { stdout } = await explore(
+      system,
+      '--seeds',
+      '1..40',
+      '--bail',
+      '9',
+      '--out',
+      out,
+      '--quiet',
+      '--json',
+    );
+    const { failures } = JSON.parse(stdout) as { failures: { times: number }[] };
+    expect(failures.map(({ times }) => times)).toEqual([40]);
+  });
+
   it('says when a domain was ended before it was through', async () => {
     const { code, stdout } = await explore(racy(), '--seeds', '1..2', '--virtual-time', '50us', '--quiet');
     expect([code, stdout.split('\n')[1]]).toEqual([

@@ -154,6 +154,7 @@ async function explore(system: string, flags: Flags, { stdout, stderr }: Termina
     );
     failures.push({ law: record.failure.law, what: record.failure.what, times, seed: record.seed, replay });
   }
+  if (interactive) stderr.write('\r\u001b[K');
   const marks = Object.fromEntries([...tally.marks].sort(([a], [b]) => (a < b ? -1 : 1)));
   if (flags.json) {
     const { runs, steps, events, length } = tally;
@@ -201,6 +202,9 @@ async function explain(
 
 const resolvedSystem = (system: string): string => (system === SMALL ? system : resolve(system));
 
+/** In which words about one and the same bug differ: numbers, and hashes. */
+const DIFFERS = /\b(?=[a-f]*\d)[0-9a-f]{6,}\b|\d+/g;
+
 /** What a campaign has seen so far. */
 class Tally {
   runs = 0;
@@ -222,7 +226,7 @@ class Tally {
       this.marks.set(mark, (this.marks.get(mark) ?? 0) + times);
     const { failure } = record;
     if (failure === null) return;
-    const signature = `${failure.law}: ${failure.what.replaceAll(/\b[0-9a-f]*\d[0-9a-f]*\b/g, '#').replaceAll(/\b[a-d]\//g, '')}`;
+    const signature = `${failure.law}: ${failure.what.replaceAll(DIFFERS, '#').replaceAll(/\b[a-d]\//g, '')}`;
     const found = this.found.get(signature);
     if (found === undefined)
       this.found.set(signature, { signature, record: { ...record, failure }, times: 1 });
